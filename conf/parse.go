@@ -1,0 +1,446 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+const (
+	// MaxDocument is the largest document that is parsed, in bytes.
+	MaxDocument = 64 << 20
+	// MaxNesting is how deep elements may nest.
+	MaxNesting = 500
+)
+
+// ErrTooLarge is wrapped when a document exceeds MaxDocument.
+var ErrTooLarge = errors.New("document too large")
+
+// Parse reads one document of lenient XML (spec/config.md §2) and returns its
+// root element; name stands for the file in positions. The error is a
+// *ParseError unless the text is larger than MaxDocument. Internal DTDs are
+// skipped: entities they define stay in the text as they are.
+func Parse(text, name string) (*Node, error) {
+	if len(text) > MaxDocument {
+		return nil, fmt.Errorf("conf: %s: %w: %d bytes, %d allowed", name, ErrTooLarge, len(text), MaxDocument)
+	}
+	text = fromUTF16(text)
+	return parse(text, lineMap(text, name))
+}
+
+// fromUTF16 turns a text with a UTF-16 byte order mark into UTF-8 and leaves
+// every other text alone.
+func fromUTF16(s string) string {
+	var high, low int
+	switch {
+	case strings.HasPrefix(s, "\xff\xfe"):
+		high, low = 1, 0
+	case strings.HasPrefix(s, "\xfe\xff"):
+		high, low = 0, 1
+	default:
+		return s
+	}
+	s = s[2:]
+	units := make([]uint16, 0, len(s)/2)
+	for ; len(s) >= 2; s = s[2:] {
+		units = append(units, uint16(s[high])<<8|uint16(s[low]))
+	}
+	return string(utf16.Decode(units))
+}
+
+// sourceMap tells for an offset in a flat text which file and line it came
+// from. Segments are in order of their offsets.
+type sourceMap struct {
+	files    []string
+	segments []segment
+}
+
+type segment struct {
+	offset int
+	file   int32
+	line   int32
+}
+
+func lineMap(text, name string) *sourceMap {
+	m := &sourceMap{files: []string{name}, segments: []segment{{0, 0, 1}}}
+	line := int32(1)
+	for i := 0; i < len(text); i++ {
+		if text[i] == '\n' {
+			line++
+			m.segments = append(m.segments, segment{i + 1, 0, line})
+		}
+	}
+	return m
+}
+
+func (m *sourceMap) at(offset int) (string, int) {
+	i := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].offset > offset }) - 1
+	if i < 0 {
+		if len(m.files) > 0 {
+			return m.files[0], 1
+		}
+		return "", 1
+	}
+	s := m.segments[i]
+	return m.files[s.file], int(s.line)
+}
+
+// parser walks a flat text once. Bytes past the end read as 0, and a 0 byte
+// ends the text, as in the reference.
+type parser struct {
+	s     string
+	pos   int
+	where *sourceMap
+	root  *Node
+	cur   *Node
+	depth int
+	text  map[*Node]*strings.Builder
+	// folded counts the line breaks inside attribute values before pos: the
+	// reference turns them into spaces and no longer counts them in its errors.
+	folded int
+}
+
+func parse(text string, where *sourceMap) (*Node, error) {
+	if i := strings.IndexByte(text, 0); i >= 0 {
+		text = text[:i]
+	}
+	p := &parser{s: text, where: where}
+	if err := p.document(); err != nil {
+		return nil, err
+	}
+	trim(p.root)
+	return p.root, nil
+}
+
+// trim drops the white space between child elements, which means nothing and
+// would only be kept in memory.
+func trim(n *Node) {
+	if len(n.Children) > 0 && strings.TrimSpace(n.Text) == "" {
+		n.Text = ""
+	}
+	for _, c := range n.Children {
+		trim(c)
+	}
+}
+
+func (p *parser) at(i int) byte {
+	if i < len(p.s) {
+		return p.s[i]
+	}
+	return 0
+}
+
+func (p *parser) rest() string { return p.s[min(p.pos, len(p.s)):] }
+
+func isSpace(c byte) bool {
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\f' || c == '\v'
+}
+
+func (p *parser) skipSpace() {
+	for isSpace(p.at(p.pos)) {
+		p.pos++
+	}
+}
+
+// token advances to the first white space or byte of stop and returns what lay
+// before it.
+func (p *parser) token(stop string) string {
+	start := p.pos
+	for p.pos < len(p.s) && !isSpace(p.s[p.pos]) && strings.IndexByte(stop, p.s[p.pos]) < 0 {
+		p.pos++
+	}
+	return p.s[start:p.pos]
+}
+
+func startsName(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '_' || c == ':' || c >= utf8.RuneSelf
+}
+
+func (p *parser) fail(pos int, format string, args ...any) error {
+	pos = min(pos, len(p.s))
+	msg := fmt.Sprintf(format, args...)
+	file, line := p.where.at(pos)
+	flat := 1 + strings.Count(p.s[:pos], "\n") - p.folded
+	return &ParseError{File: file, Line: line, FlatLine: flat, Message: msg, Mend: mendFor(msg)}
+}
+
+// document reads markup after markup, with the character data between them.
+func (p *parser) document() error {
+	i := strings.IndexByte(p.s, '<')
+	if i < 0 {
+		return p.fail(len(p.s), "root tag missing")
+	}
+	p.pos = i
+	for p.pos < len(p.s) {
+		if err := p.markup(); err != nil {
+			return err
+		}
+		i := strings.IndexByte(p.rest(), '<')
+		if i < 0 {
+			break
+		}
+		if i > 0 {
+			p.characters(decode(p.s[p.pos:p.pos+i], false))
+			p.pos += i
+		}
+	}
+	switch {
+	case p.root == nil:
+		return p.fail(len(p.s), "root tag missing")
+	case p.cur != nil:
+		err := p.fail(len(p.s), "unclosed tag <%s>", p.cur.Name)
+		return mend(err, "add </%s>; the tag was opened at %s", p.cur.Name, p.cur.Where())
+	}
+	return nil
+}
+
+func mend(err error, format string, args ...any) error {
+	var pe *ParseError
+	if errors.As(err, &pe) {
+		pe.Mend = fmt.Sprintf(format, args...)
+	}
+	return err
+}
+
+// markup reads what starts with the '<' at pos and leaves pos after its '>'.
+func (p *parser) markup() error {
+	start := p.pos + 1
+	p.pos = start
+	rest := p.rest()
+	switch c := p.at(start); {
+	case startsName(c):
+		return p.startTag(start)
+	case c == '/':
+		return p.endTag(start)
+	case strings.HasPrefix(rest, "!--"):
+		i := strings.Index(rest[3:], "--")
+		if i < 0 || p.at(start+3+i+2) != '>' {
+			return p.fail(start, "unclosed <!--")
+		}
+		p.pos = start + 3 + i + 3
+	case strings.HasPrefix(rest, "![CDATA["):
+		i := strings.Index(rest, "]]>")
+		if i < 0 {
+			return p.fail(start, "unclosed <![CDATA[")
+		}
+		p.characters(rest[len("![CDATA["):i])
+		p.pos = start + i + 3
+	case strings.HasPrefix(rest, "!DOCTYPE"):
+		return p.doctype(start)
+	case c == '?':
+		i := strings.Index(rest, "?>")
+		if i < 0 {
+			return p.fail(start, "unclosed <?")
+		}
+		p.pos = start + i + 2
+	default:
+		return p.fail(start, "unexpected <")
+	}
+	return nil
+}
+
+func (p *parser) startTag(start int) error {
+	if p.root != nil && p.cur == nil {
+		return p.fail(start, "markup outside of root element")
+	}
+	if p.depth >= MaxNesting {
+		return p.fail(start, "nesting deeper than %d elements", MaxNesting)
+	}
+	n := &Node{Name: p.token("/>")}
+	n.File, n.Line = p.where.at(start)
+	p.skipSpace()
+	for c := p.at(p.pos); c != 0 && c != '/' && c != '>'; c = p.at(p.pos) {
+		if err := p.attribute(n, start); err != nil {
+			return err
+		}
+		p.skipSpace()
+	}
+	closed := p.at(p.pos) == '/'
+	if closed {
+		p.pos++
+	}
+	if p.at(p.pos) != '>' {
+		return p.fail(start, "missing >")
+	}
+	p.pos++
+	if p.cur == nil {
+		p.root = n
+	} else {
+		p.cur.Add(n)
+	}
+	if !closed {
+		p.cur = n
+		p.depth++
+	}
+	return nil
+}
+
+// attribute reads one attribute. Without a quoted value the value is empty, and
+// an unquoted token is taken for a further attribute by the next round.
+func (p *parser) attribute(n *Node, start int) error {
+	name := p.token("=/>")
+	value := ""
+	if c := p.at(p.pos); c == '=' || isSpace(c) {
+		for c := p.at(p.pos); c == '=' || isSpace(c); c = p.at(p.pos) {
+			p.pos++
+		}
+		if q := p.at(p.pos); q == '"' || q == '\'' {
+			from := p.pos + 1
+			i := strings.IndexByte(p.s[from:], q)
+			if i < 0 {
+				return p.fail(start, "missing %c", q)
+			}
+			raw := p.s[from : from+i]
+			p.folded += strings.Count(raw, "\n")
+			value = decode(raw, true)
+			p.pos = from + i + 1
+		}
+	}
+	if _, twice := n.LookupAttr(name); !twice {
+		n.Attrs = append(n.Attrs, Attr{name, value})
+	}
+	return nil
+}
+
+func (p *parser) endTag(start int) error {
+	p.pos = start + 1
+	name := p.token(">")
+	after := p.pos
+	p.skipSpace()
+	if p.at(p.pos) == 0 {
+		return p.fail(start, "missing >")
+	}
+	if p.cur == nil || p.cur.Name != name {
+		err := p.fail(after, "unexpected closing tag </%s>", name)
+		if p.cur == nil {
+			return mend(err, "no element is open here; remove it or look for an end tag too many above")
+		}
+		return mend(err, "<%s>, opened at %s, must be closed first", p.cur.Name, p.cur.Where())
+	}
+	p.pos++
+	if b := p.text[p.cur]; b != nil {
+		p.cur.Text = b.String()
+		delete(p.text, p.cur)
+	}
+	p.cur = p.cur.Parent
+	p.depth--
+	return nil
+}
+
+// doctype skips a declaration with or without an internal subset.
+func (p *parser) doctype(start int) error {
+	rest := p.rest()
+	end := strings.IndexByte(rest, '>')
+	if open := strings.IndexByte(rest, '['); open >= 0 && (end < 0 || open < end) {
+		end = -1
+		for i := open; i < len(rest); i++ {
+			if rest[i] != ']' {
+				continue
+			}
+			tail := strings.TrimLeft(rest[i+1:], " \t\r\n")
+			if strings.HasPrefix(tail, ">") {
+				end = len(rest) - len(tail)
+				break
+			}
+		}
+	}
+	if end < 0 {
+		return p.fail(start, "unclosed <!DOCTYPE")
+	}
+	p.pos = start + end + 1
+	return nil
+}
+
+// characters adds a piece of text to the open element. The first piece is kept
+// as it is; a builder is made only when there are more.
+func (p *parser) characters(s string) {
+	n := p.cur
+	if n == nil || s == "" || len(n.Children) > 0 && strings.TrimSpace(s) == "" {
+		return
+	}
+	if n.Text == "" && p.text[n] == nil {
+		n.Text = s
+		return
+	}
+	b := p.text[n]
+	if b == nil {
+		if p.text == nil {
+			p.text = make(map[*Node]*strings.Builder)
+		}
+		b = &strings.Builder{}
+		b.WriteString(n.Text)
+		p.text[n] = b
+	}
+	b.WriteString(s)
+}
+
+// entities are those that need no declaration.
+var entities = [...]struct{ name, text string }{
+	{"lt;", "<"}, {"gt;", ">"}, {"quot;", `"`}, {"apos;", "'"}, {"amp;", "&"},
+}
+
+// decode resolves line ends and references; in an attribute, white space also
+// becomes a space. What is no reference stays as it is.
+func decode(s string, attr bool) string {
+	special := "&\r"
+	if attr {
+		special = "&\r\n\t\f\v"
+	}
+	i := strings.IndexAny(s, special)
+	if i < 0 {
+		return s
+	}
+	var b strings.Builder
+	b.Grow(len(s))
+	for ; i >= 0; i = strings.IndexAny(s, special) {
+		b.WriteString(s[:i])
+		s = s[i:]
+		switch {
+		case s[0] == '&':
+			text, n := reference(s)
+			b.WriteString(text)
+			s = s[n:]
+			continue
+		case s[0] == '\r' && len(s) > 1 && s[1] == '\n':
+			s = s[1:]
+		}
+		if attr {
+			b.WriteByte(' ')
+		} else {
+			b.WriteByte('\n')
+		}
+		s = s[1:]
+	}
+	b.WriteString(s)
+	return b.String()
+}
+
+// reference resolves the reference that s starts with and returns how many
+// bytes it takes; a bare or unknown one is its own text.
+func reference(s string) (string, int) {
+	if strings.HasPrefix(s, "&#") {
+		digits, base := s[2:], 10
+		if strings.HasPrefix(digits, "x") {
+			digits, base = digits[1:], 16
+		}
+		const longest = 10
+		end := strings.IndexByte(digits[:min(len(digits), longest)], ';')
+		if end > 0 {
+			c, err := strconv.ParseUint(digits[:end], base, 32)
+			if err == nil && c > 0 && c <= utf8.MaxRune {
+				return string(rune(c)), len(s) - len(digits) + end + 1
+			}
+		}
+		return "&", 1
+	}
+	for _, e := range entities {
+		if strings.HasPrefix(s[1:], e.name) {
+			return e.text, 1 + len(e.name)
+		}
+	}
+	return "&", 1
+}
