@@ -32,6 +32,17 @@ type Event struct {
 	plain, json, xml form
 }
 
+// element returns value number index; a plain header has one.
+func (h *Header) element(index int) (string, bool) {
+	switch {
+	case index >= 0 && index < len(h.Array):
+		return h.Array[index], true
+	case index == 0 && h.Array == nil:
+		return h.Value, true
+	}
+	return "", false
+}
+
 // form is one wire form of a published event, made at the first request.
 type form struct {
 	once sync.Once
@@ -76,7 +87,8 @@ func (e *Event) Set(name, value string) {
 }
 
 // Get returns the first header of that name in any case, or the empty string.
-// name[N] returns element N of an array, "_body" the body.
+// name[N] returns element N of an array (0 of a plain header is its value),
+// "_body" the body.
 func (e *Event) Get(name string) string {
 	v, _ := e.Lookup(name)
 	return v
@@ -88,8 +100,8 @@ func (e *Event) Lookup(name string) (string, bool) {
 		return e.Headers[i].Value, true
 	}
 	if base, index, ok := splitIndex(name); ok {
-		if i := e.find(base); i >= 0 && index >= 0 && index < len(e.Headers[i].Array) {
-			return e.Headers[i].Array[index], true
+		if i := e.find(base); i >= 0 {
+			return e.Headers[i].element(index)
 		}
 		return "", false
 	}
@@ -129,7 +141,9 @@ func (e *Event) Unshift(name, value string) { e.extend(name, value, true) }
 func (e *Event) extend(name, value string, front bool) {
 	i := e.find(name)
 	if i < 0 {
-		e.Add(name, value)
+		if value != "" {
+			e.Headers = append(e.Headers, Header{Name: name, Value: value, Array: []string{value}})
+		}
 		return
 	}
 	h := &e.Headers[i]
