@@ -1,0 +1,259 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/media"
+)
+
+// partnerReportLimit bounds how long a leg that was hung up waits for its
+// partner's report before it tells of the unbridging.
+const partnerReportLimit = 5 * time.Second
+
+// bond ties two bridged channels: done closes when the B leg hangs up or is
+// taken elsewhere.
+type bond struct {
+	done chan struct{}
+	once sync.Once
+}
+
+func (b *bond) break_() { b.once.Do(func() { close(b.done) }) }
+
+// breakBond tells the A leg that this B leg has left.
+func (c *Channel) breakBond() {
+	c.mu.Lock()
+	b := c.bond
+	c.mu.Unlock()
+	if b != nil {
+		b.break_()
+	}
+}
+
+// Bridge joins the channel, whose goroutine calls it, with b until one of them
+// leaves, and then does what the variables of both ask for (spec/api-commands.md
+// §4 "bridge specifics"). b must be up and have media.
+func (c *Channel) Bridge(ctx context.Context, b *Channel) error {
+	if b == c {
+		return errors.New("cannot bridge a channel to itself")
+	}
+	if !c.MediaReady() || !b.MediaReady() {
+		return ErrNotReady
+	}
+	defer b.Retain()()
+	tie := &bond{done: make(chan struct{})}
+	c.tie(b)
+	b.tie(c)
+	b.mu.Lock()
+	b.bond = tie
+	b.mu.Unlock()
+	c.exportTo(b)
+	b.exportTo(c)
+	ids := []Var{{"Bridge-A-Unique-ID", c.UUID()}, {"Bridge-B-Unique-ID", b.UUID()}}
+	c.Fire(event.ChannelBridge, ids, nil)
+	if !b.setState(StateExchangeMedia, ErrMoved) {
+		tie.break_()
+	}
+	if err := media.Join(c.port, b.port); err != nil {
+		c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
+		tie.break_()
+	}
+	c.updateDisplay(b)
+	b.updateDisplay(c)
+	for _, x := range []*Channel{c, b} {
+		if l, ok := x.leg.(Bridger); ok {
+			l.Bridged(x.Partner())
+		}
+	}
+	c.clearBreak()
+	var err error
+	for {
+		err = c.Wait(ctx, tie.done, WaitOptions{Digit: func(d media.Digit) bool {
+			if key := c.Get("bridge_terminate_key"); key != "" && strings.IndexByte(key, d.Char) >= 0 {
+				return true
+			}
+			b.SendDigits([]media.Digit{d})
+			return false
+		}})
+		if err != ErrBreak {
+			break
+		}
+	}
+	c.unbridge(b, tie, ids)
+	return err
+}
+
+// unbridge takes a bridge apart, from the A leg's goroutine.
+func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
+	c.port.Leave()
+	for _, x := range []*Channel{c, b} {
+		if l, ok := x.leg.(Bridger); ok {
+			l.Unbridged()
+		}
+	}
+	bUp, bOurs := b.Up(), false
+	b.mu.Lock()
+	if b.bond == tie {
+		b.bond = nil
+		bOurs = b.state == StateExchangeMedia
+	}
+	if b.partner == c {
+		b.partner = nil
+	}
+	b.mu.Unlock()
+	c.mu.Lock()
+	if c.partner == b {
+		c.partner = nil
+	}
+	c.mu.Unlock()
+
+	if !c.Up() && bUp && bOurs {
+		if !b.afterBridge() {
+			b.Hangup(c.Cause())
+		}
+		select {
+		case <-b.reported:
+		case <-time.After(partnerReportLimit):
+		}
+	}
+	if !bUp {
+		cause := b.Cause().String()
+		c.vars.Set("bridge_hangup_cause", cause)
+		c.vars.Set("last_bridge_hangup_cause", cause)
+		if v := b.Get("proto_specific_hangup_cause"); v != "" {
+			c.vars.Set("last_bridge_proto_specific_hangup_cause", v)
+		}
+	}
+	c.Fire(event.ChannelUnbridge, ids, nil)
+	c.vars.Set("bridge_channel", "")
+	c.vars.Set("bridge_uuid", "")
+	if c.Up() && bUp && bOurs && !b.afterBridge() {
+		// The A leg was taken elsewhere: what it leaves behind ends.
+		b.Hangup(CauseNormalClearing)
+	}
+	if !c.Up() || c.State() != c.Running() {
+		return
+	}
+	if c.afterBridge() {
+		return
+	}
+	if after := c.Get("hangup_after_bridge"); !bUp && (True(after) || strings.EqualFold(after, "explicit")) {
+		c.Hangup(b.Cause())
+	}
+}
+
+// afterBridge does what park_after_bridge and transfer_after_bridge ask for and
+// reports whether they did.
+func (c *Channel) afterBridge() bool {
+	if !c.Up() {
+		return false
+	}
+	if c.True("park_after_bridge") {
+		c.setState(StatePark, ErrMoved)
+		return true
+	}
+	if to := c.Get("transfer_after_bridge"); to != "" {
+		parts := append(strings.SplitN(to, ":", 3), "", "")
+		return c.Transfer(parts[0], parts[1], parts[2]) == nil
+	}
+	return false
+}
+
+// tie records the partner in fields and variables.
+func (c *Channel) tie(other *Channel) {
+	now := time.Now()
+	p := other.Profile()
+	c.mu.Lock()
+	c.partner = other
+	c.profile().Times.Bridged = now
+	if c.other == nil {
+		c.other = &p
+		c.otherType = "originatee"
+		if c.outbound {
+			c.otherType = "originator"
+		}
+	}
+	c.mu.Unlock()
+	c.vars.Set("bridge_channel", other.Name())
+	c.vars.Set("bridge_uuid", other.UUID())
+	c.vars.Set("bridge_to", other.UUID())
+	c.vars.Set("last_bridge_to", other.UUID())
+	c.vars.Set("signal_bond", other.UUID())
+}
+
+// exportTo copies the variables that bridge_export_vars names.
+func (c *Channel) exportTo(other *Channel) {
+	for _, name := range exportList(c.Get("bridge_export_vars")) {
+		if v, ok := c.vars.Lookup(name); ok {
+			other.vars.Set(strings.TrimPrefix(name, "nolocal:"), v)
+		}
+	}
+}
+
+// updateDisplay tells the far end whom it talks to now.
+func (c *Channel) updateDisplay(other *Channel) {
+	p := other.Profile()
+	name, number := p.CallerName, p.CallerNumber
+	if other.outbound {
+		name, number = p.CalleeName, p.CalleeNumber
+		if number == "" {
+			number = p.Destination
+		}
+	}
+	if d, ok := c.leg.(Displayer); ok {
+		d.Display(c.ctx, name, number)
+	}
+	c.Fire(event.CallUpdate, []Var{{"Direction", "SEND"}, {"Sent-Callee-ID-Name", name},
+		{"Sent-Callee-ID-Number", number}, {"Bridged-To", other.UUID()}}, nil)
+}
+
+// exchange is CS_EXCHANGE_MEDIA: the B leg of a bridge serves its messages and
+// hands its digits on while the A leg's goroutine holds the bridge.
+func (c *Channel) exchange(ctx context.Context) {
+	for {
+		err := c.Wait(ctx, nil, WaitOptions{Digit: func(d media.Digit) bool {
+			if p := c.Partner(); p != nil {
+				p.SendDigits([]media.Digit{d})
+			}
+			return false
+		}})
+		if err != ErrBreak {
+			return
+		}
+	}
+}
+
+// BridgeWith takes the channel out of what it does and bridges it with other,
+// which is taken out too (uuid_bridge). Both must have media.
+func (c *Channel) BridgeWith(other *Channel) error {
+	if c == other || !c.MediaReady() || !other.MediaReady() {
+		return ErrNotReady
+	}
+	if !other.setState(StateHibernate, ErrMoved) {
+		return ErrHungup
+	}
+	return c.Take(func(ctx context.Context, c *Channel) {
+		c.Bridge(ctx, other)
+		if c.Up() && c.State() == StateSoftExecute {
+			c.Hangup(CauseNormalClearing)
+		}
+	})
+}
+
+// Take takes the channel out of what it does and runs fn in its goroutine, in
+// CS_SOFT_EXECUTE. When fn returns without having moved the channel it stays
+// there.
+func (c *Channel) Take(fn func(ctx context.Context, c *Channel)) error {
+	c.mu.Lock()
+	c.task = fn
+	c.redirected = true
+	c.mu.Unlock()
+	if !c.setState(StateSoftExecute, ErrMoved) {
+		return ErrHungup
+	}
+	return nil
+}

@@ -1,0 +1,227 @@
+package call
+
+import (
+	"context"
+	"strings"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/media"
+)
+
+// Message is work that somebody else gives to a channel's goroutine. It is
+// served where the channel waits: park, bridge, playback, sleep and so on.
+type Message struct {
+	// Run is the work. ctx ends when the channel's current state does.
+	Run func(ctx context.Context, ch *Channel)
+	// Lock keeps other messages waiting until Run returns (event-lock); without
+	// it the next one may start inside Run's own waits.
+	Lock bool
+	// Command is what came in, for the PRIVATE_COMMAND event; nil for none.
+	Command *event.Event
+}
+
+// Post hands a message to the channel. It fails with ErrHungup or ErrInboxFull.
+func (c *Channel) Post(m *Message) error {
+	if !c.Up() {
+		return ErrHungup
+	}
+	select {
+	case c.inbox <- m:
+		return nil
+	default:
+		return ErrInboxFull
+	}
+}
+
+// PostExecute queues an application.
+func (c *Channel) PostExecute(app, args string, lock bool) error {
+	return c.Post(&Message{Lock: lock, Run: func(ctx context.Context, ch *Channel) { ch.Execute(ctx, app, args) }})
+}
+
+// Call runs fn in the channel's goroutine and waits until it is done. It must
+// not be called from that goroutine.
+func (c *Channel) Call(ctx context.Context, fn func(ctx context.Context, ch *Channel) error) error {
+	result := make(chan error, 1)
+	if err := c.Post(&Message{Run: func(ctx context.Context, ch *Channel) { result <- fn(ctx, ch) }}); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-c.done:
+		return ErrHungup
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// serve runs one message.
+func (c *Channel) serve(ctx context.Context, m *Message) {
+	if m.Lock {
+		c.locked++
+		defer func() { c.locked-- }()
+	}
+	m.Run(ctx, c)
+	if m.Command != nil && c.sw.Bus.Wanted(event.PrivateCommand, "") {
+		e := m.Command.Clone()
+		e.Type = event.PrivateCommand
+		c.AddTo(e)
+		c.Publish(e)
+	}
+}
+
+// serveUrgent runs the hooks that wait, without waiting itself.
+func (c *Channel) serveUrgent(ctx context.Context) {
+	for {
+		select {
+		case m := <-c.urgent:
+			m.Run(ctx, c)
+		default:
+			return
+		}
+	}
+}
+
+// runHooks queues what execute_on_KIND, execute_on_KIND_1 … and api_on_KIND ask
+// for; the channel's goroutine runs them before anything else.
+func (c *Channel) runHooks(kind string) {
+	var apps, apis []string
+	c.vars.each(func(name, value string) {
+		name = fold(name)
+		switch {
+		case hookName(name, "execute_on_"+kind):
+			apps = append(apps, value)
+		case hookName(name, "api_on_"+kind):
+			apis = append(apis, value)
+		}
+	})
+	for _, v := range apps {
+		c.queueHook(v, true)
+	}
+	for _, v := range apis {
+		c.queueHook(v, false)
+	}
+}
+
+func hookName(name, want string) bool {
+	rest, ok := strings.CutPrefix(name, want)
+	return ok && (rest == "" || (rest[0] == '_' && number(rest[1:])))
+}
+
+func (c *Channel) queueHook(value string, app bool) {
+	m := &Message{Run: func(ctx context.Context, ch *Channel) {
+		text := ch.Expand(value)
+		if !app {
+			name, args, _ := strings.Cut(text, " ")
+			ch.sw.Run(ctx, name, args, ch, nil)
+			return
+		}
+		name, args, ok := strings.Cut(value, "::")
+		if !ok {
+			name, args, _ = strings.Cut(value, " ")
+		}
+		ch.Execute(ctx, name, args)
+	}}
+	select {
+	case c.urgent <- m:
+	default:
+		c.Log(LogErr, "Too many hooks on %s, dropping [%s]", c.Name(), value)
+	}
+}
+
+// Break ends the current wait (uuid_break). With all it also drops queued
+// messages.
+func (c *Channel) Break(all bool) {
+	if all {
+		for {
+			select {
+			case <-c.inbox:
+				continue
+			default:
+			}
+			break
+		}
+	}
+	select {
+	case c.breaks <- struct{}{}:
+	default:
+	}
+}
+
+// clearBreak forgets a Break that came before a new operation.
+func (c *Channel) clearBreak() {
+	select {
+	case <-c.breaks:
+	default:
+	}
+}
+
+// QueueEvent puts an event on the channel's own queue, where callbacks of
+// applications see it. A full queue drops it.
+func (c *Channel) QueueEvent(e *event.Event) bool {
+	select {
+	case c.events <- e:
+		return true
+	default:
+		return false
+	}
+}
+
+// WaitOptions tell what a wait looks at beside its end.
+type WaitOptions struct {
+	// Digit takes digits from the queue as they come; true ends the wait with
+	// ErrStopped. Without it digits stay queued.
+	Digit func(media.Digit) bool
+	// Event takes events of the channel's queue; true ends the wait.
+	Event func(*event.Event) bool
+	// Deaf waits serve no messages.
+	Deaf bool
+}
+
+// Wait blocks until done is closed or delivers (nil), ctx ends (its cause), the
+// wait is broken (ErrBreak) or an option's function stops it (ErrStopped).
+// Meanwhile it serves the channel's inbox. It is called in the channel's
+// goroutine only.
+func (c *Channel) Wait(ctx context.Context, done <-chan struct{}, o WaitOptions) error {
+	for {
+		c.serveUrgent(ctx)
+		var digits chan media.Digit
+		if o.Digit != nil {
+			digits = c.digits
+		}
+		var events chan *event.Event
+		if o.Event != nil {
+			events = c.events
+		}
+		inbox := c.inbox
+		if o.Deaf || c.locked > 0 {
+			inbox = nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-done:
+			return nil
+		case <-c.breaks:
+			return ErrBreak
+		case m := <-c.urgent:
+			m.Run(ctx, c)
+		case m := <-inbox:
+			c.serve(ctx, m)
+		case d := <-digits:
+			c.fireDigit(d)
+			if o.Digit(d) {
+				return ErrStopped
+			}
+		case e := <-events:
+			if o.Event(e) {
+				return ErrStopped
+			}
+		}
+	}
+}

@@ -1,0 +1,225 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+)
+
+// run is the channel's life, in its own goroutine.
+func (c *Channel) run() {
+	defer c.sw.live.Done()
+	for c.State() < StateHangup {
+		c.step()
+	}
+	c.end()
+}
+
+// step enters the requested state and does its work once. A panic ends the call,
+// not the switch.
+func (c *Channel) step() {
+	defer func() {
+		if r := recover(); r != nil {
+			c.sw.crashed("channel "+c.Name(), c.UUID(), r)
+			c.Hangup(CauseNormalTemporaryFailure)
+		}
+	}()
+	state, ctx := c.enter()
+	if state >= StateHangup {
+		return
+	}
+	c.serveUrgent(ctx)
+	switch state {
+	case StateNew:
+		c.setState(StateInit, ErrMoved)
+	case StateInit:
+		c.initialise(ctx)
+	case StateRouting:
+		c.route(ctx)
+	case StateExecute:
+		c.executeExtension(ctx)
+	case StatePark:
+		c.Park(ctx)
+		if c.State() == StatePark && c.Up() {
+			c.Hangup(CauseNormalClearing)
+		}
+	case StateExchangeMedia:
+		c.exchange(ctx)
+	case StateSoftExecute:
+		c.mu.Lock()
+		task := c.task
+		c.task = nil
+		c.mu.Unlock()
+		if task != nil {
+			task(ctx, c)
+			return
+		}
+		fallthrough
+	default:
+		// Somebody else drives the channel: an originate (CONSUME_MEDIA), a bridge to come
+		// or a script (SOFT_EXECUTE, HIBERNATE).
+		for c.Wait(ctx, nil, WaitOptions{}) == ErrBreak {
+		}
+	}
+}
+
+// enter makes the requested state the running one, with a context that ends when
+// the next state is requested, and fires the events of the change.
+func (c *Channel) enter() (State, context.Context) {
+	c.marking.Lock()
+	defer c.marking.Unlock()
+	c.mu.Lock()
+	state, old := c.state, c.running
+	c.running = state
+	if state < StateHangup {
+		c.stateCtx, c.stateStop = context.WithCancelCause(c.ctx)
+		c.redirected = false
+	}
+	ctx := c.stateCtx
+	call := c.callState
+	answered, early, held := c.answered, c.early, c.held
+	c.mu.Unlock()
+	if old == state {
+		return state, ctx
+	}
+	if !c.outbound && state > StateInit && state < StateHangup {
+		switch {
+		case state == StateRouting:
+			c.setCallState(CallRinging)
+		case held:
+		case answered:
+			c.setCallState(CallActive)
+		case early && call != CallEarly:
+			c.setCallState(CallEarly)
+		}
+	}
+	c.Fire(event.ChannelState, nil, nil)
+	if state == StateHangup {
+		c.setCallState(CallHangup)
+	}
+	return state, ctx
+}
+
+func (c *Channel) initialise(ctx context.Context) {
+	if err := c.leg.Init(ctx, c); err != nil {
+		c.Log(LogErr, "%s: %v", c.Name(), err)
+		c.Hangup(CauseOf(err, CauseDestinationOutOfOrder))
+	}
+	c.mu.Lock()
+	if c.state == StateInit {
+		c.state = StateRouting
+	}
+	c.mu.Unlock()
+	c.Fire(event.ChannelCreate, nil, nil)
+	if c.outbound {
+		c.Fire(event.ChannelOriginate, nil, nil)
+		c.runHooks("originate")
+	}
+}
+
+// route finds an extension. An outbound leg without a dialplan waits for what
+// its originate makes of it.
+func (c *Channel) route(ctx context.Context) {
+	p := c.Profile()
+	if c.outbound && p.Dialplan == "" {
+		if c.Answered() {
+			c.Log(LogInfo, "No Dialplan on answered channel, changing state to HANGUP")
+			c.Hangup(CauseNoRouteDestination)
+			return
+		}
+		c.setStateFrom(StateRouting, StateConsumeMedia)
+		return
+	}
+	c.mu.Lock()
+	ext := c.ext
+	c.routed = true
+	c.mu.Unlock()
+	if ext == nil {
+		ext = c.hunt(ctx, &p)
+	}
+	if ctx.Err() != nil {
+		return
+	}
+	if ext == nil {
+		c.Log(LogInfo, "No Route, Aborting")
+		c.Hangup(CauseNoRouteDestination)
+		return
+	}
+	c.mu.Lock()
+	c.ext = ext
+	c.mu.Unlock()
+	c.setStateFrom(StateRouting, StateExecute)
+}
+
+// setStateFrom requests a state unless another was requested meanwhile.
+func (c *Channel) setStateFrom(from, to State) {
+	c.mu.Lock()
+	if c.state == from {
+		c.state = to
+	}
+	c.mu.Unlock()
+	c.signal()
+}
+
+// end is the life after hang-up: CS_HANGUP, CS_REPORTING, CS_DESTROY, each once.
+func (c *Channel) end() {
+	defer close(c.done)
+	c.enter()
+	c.guard("hangup", func() { c.leg.Hangup(c.Cause()) })
+	c.guard("hangup hooks", c.runHangupHooks)
+	c.guard("media", c.port.Close)
+
+	c.mu.Lock()
+	c.state = StateReporting
+	c.mu.Unlock()
+	c.enter()
+	c.guard("report", c.report)
+	c.Fire(event.ChannelHangupComplete, []Var{{"Hangup-Cause", c.Cause().String()}}, nil)
+	close(c.reported)
+	c.signal()
+
+	c.awaitHolders()
+	c.mu.Lock()
+	c.state = StateDestroy
+	c.mu.Unlock()
+	c.Fire(event.ChannelDestroy, nil, nil)
+	c.sw.mu.Lock()
+	delete(c.sw.channels, c.UUID())
+	c.sw.mu.Unlock()
+	c.enter()
+	c.sw.Limits.leave()
+	c.cancel(ErrHungup)
+}
+
+// holderLimit bounds how long CS_DESTROY waits for those who retain a channel.
+const holderLimit = 24 * time.Hour
+
+func (c *Channel) guard(what string, fn func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.sw.crashed(what+" of "+c.Name(), c.UUID(), r)
+		}
+	}()
+	fn()
+}
+
+// crashed reports a recovered panic: a stack in the log and an event.
+func (sw *Switch) crashed(where, uuid string, r any) {
+	sw.Log.Session(LogCrit, uuid, "%s: panic: %v\n%s", where, r, debug.Stack())
+	e := event.New(event.SessionCrash, "")
+	e.Add("Unique-ID", uuid)
+	e.Add("Crash-Where", where)
+	e.Add("Crash-Reason", fmt.Sprint(r))
+	sw.Bus.Publish(e, "switch_core_session.c", "switch_core_session_thread", 1)
+}
+
+// survive is deferred in goroutines that a panic must not take the switch down
+// with.
+func (sw *Switch) survive(where, uuid string) {
+	if r := recover(); r != nil {
+		sw.crashed(where, uuid, r)
+	}
+}

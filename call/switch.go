@@ -1,0 +1,317 @@
+package call
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/expand"
+	"github.com/switchlet/switchlet/media"
+)
+
+// Globals are the global variables of a running switch. Names are the same in
+// any case; an empty value deletes.
+type Globals interface {
+	Get(name string) string
+	Set(name, value string)
+	Each(fn func(name, value string))
+}
+
+// Sounds opens what is played and creates what is recorded (media/stream).
+type Sounds interface {
+	// Open returns a Source for a path or URI ("tone_stream://…") at rate Hz.
+	Open(ctx context.Context, uri string, rate int) (media.Source, error)
+	// Create returns a Sink for a path, at rate Hz.
+	Create(path string, rate, channels int, extend bool) (media.Sink, error)
+}
+
+// Options are what a Switch is made with. Bus, Log, Globals and Media are
+// required.
+type Options struct {
+	Bus     *event.Bus
+	Log     *Log
+	Globals Globals
+	Media   *media.Engine
+	Sounds  Sounds
+	// UUID is the identity of this run (Core-UUID).
+	UUID string
+	// Hostname and Switchname are shown by status commands and in "show".
+	Hostname, Switchname string
+	MaxSessions          int // 0: 1000
+	SessionsPerSecond    int // 0: 30
+	// HeartbeatInterval is the time between HEARTBEAT events; 0: 20 s.
+	HeartbeatInterval time.Duration
+}
+
+// Switch is one running appliance. Everything hangs from it: there is no state
+// in package variables, so that many can run side by side.
+type Switch struct {
+	Options
+	Scheduler *Scheduler
+	Limits    *Sessions
+
+	apps      map[string]*Application
+	commands  map[string]*Command
+	endpoints map[string]Endpoint
+	dialplans map[string]Dialplan
+
+	started time.Time
+	serial  atomic.Int64 // session_id
+
+	mu       sync.RWMutex
+	channels map[string]*Channel
+	live     sync.WaitGroup // channel goroutines
+	jobs     sync.WaitGroup // background commands
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+}
+
+// ErrShutdown is the cause of every context that ends with the switch.
+var ErrShutdown = errors.New("the system is being shut down")
+
+// NewSwitch makes a Switch without tables; fill them with the Add methods before
+// Start.
+func NewSwitch(o Options) *Switch {
+	if o.UUID == "" {
+		o.UUID = NewUUID()
+	}
+	if o.MaxSessions == 0 {
+		o.MaxSessions = 1000
+	}
+	if o.SessionsPerSecond == 0 {
+		o.SessionsPerSecond = 30
+	}
+	if o.HeartbeatInterval == 0 {
+		o.HeartbeatInterval = 20 * time.Second
+	}
+	if o.Switchname == "" {
+		o.Switchname = o.Hostname
+	}
+	sw := &Switch{
+		Options:   o,
+		Limits:    newSessions(o.MaxSessions, o.SessionsPerSecond),
+		apps:      make(map[string]*Application),
+		commands:  make(map[string]*Command),
+		endpoints: make(map[string]Endpoint),
+		dialplans: make(map[string]Dialplan),
+		channels:  make(map[string]*Channel),
+		started:   time.Now(),
+	}
+	sw.ctx, sw.cancel = context.WithCancelCause(context.Background())
+	sw.Scheduler = newScheduler(sw)
+	return sw
+}
+
+// AddApplications adds rows to the application table; a later row of the same
+// name replaces the earlier.
+func (sw *Switch) AddApplications(rows ...Application) {
+	for _, a := range rows {
+		sw.apps[strings.ToLower(a.Name)] = &a
+	}
+}
+
+// AddCommands adds rows to the command table.
+func (sw *Switch) AddCommands(rows ...Command) {
+	for _, c := range rows {
+		sw.commands[c.Name] = &c
+	}
+}
+
+// AddEndpoint adds an endpoint under its dial-string name.
+func (sw *Switch) AddEndpoint(name string, e Endpoint) { sw.endpoints[name] = e }
+
+// AddDialplan adds a dialplan under its name ("XML", "inline"), which is looked
+// up in any case.
+func (sw *Switch) AddDialplan(name string, d Dialplan) { sw.dialplans[strings.ToLower(name)] = d }
+
+// Application finds an application by name in any case.
+func (sw *Switch) Application(name string) *Application { return sw.apps[strings.ToLower(name)] }
+
+// Command finds a command by its exact name.
+func (sw *Switch) Command(name string) *Command { return sw.commands[name] }
+
+// Endpoint finds an endpoint by name.
+func (sw *Switch) Endpoint(name string) Endpoint { return sw.endpoints[name] }
+
+// Dialplan finds a dialplan by name in any case.
+func (sw *Switch) Dialplan(name string) Dialplan { return sw.dialplans[strings.ToLower(name)] }
+
+// Applications returns the table, sorted by name.
+func (sw *Switch) Applications() []*Application {
+	return sorted(sw.apps, func(a *Application) string { return a.Name })
+}
+
+// Commands returns the table, sorted by name.
+func (sw *Switch) Commands() []*Command {
+	return sorted(sw.commands, func(c *Command) string { return c.Name })
+}
+
+// Endpoints returns the names of the endpoints, sorted.
+func (sw *Switch) Endpoints() []string { return names(sw.endpoints) }
+
+// Dialplans returns the names of the dialplans, sorted.
+func (sw *Switch) Dialplans() []string { return names(sw.dialplans) }
+
+func names[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for n := range m {
+		out = append(out, n)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func sorted[V any](m map[string]V, name func(V) string) []V {
+	out := make([]V, 0, len(m))
+	for _, v := range m {
+		out = append(out, v)
+	}
+	sort.Slice(out, func(i, j int) bool { return name(out[i]) < name(out[j]) })
+	return out
+}
+
+// Context ends when the switch shuts down, with ErrShutdown.
+func (sw *Switch) Context() context.Context { return sw.ctx }
+
+// Running reports whether shutdown has not begun.
+func (sw *Switch) Running() bool { return sw.ctx.Err() == nil }
+
+// Started is when the switch was made.
+func (sw *Switch) Started() time.Time { return sw.started }
+
+// Start begins heartbeats and scheduled tasks.
+func (sw *Switch) Start() {
+	sw.Scheduler.start()
+	sw.startHeartbeat()
+}
+
+// Stop hangs up every call with SYSTEM_SHUTDOWN, waits until all are gone or ctx
+// ends, and stops what the Switch runs. The bus stays open for late readers.
+func (sw *Switch) Stop(ctx context.Context) error {
+	sw.Limits.Pause(true, true)
+	sw.HangupAll(CauseSystemShutdown, nil)
+	sw.cancel(ErrShutdown)
+	done := make(chan struct{})
+	go func() {
+		sw.live.Wait()
+		sw.jobs.Wait()
+		sw.Scheduler.wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("call: stop: %d channels still up: %w", sw.Count(), ctx.Err())
+	}
+}
+
+// Go runs fn in a goroutine that Stop waits for.
+func (sw *Switch) Go(fn func()) {
+	sw.jobs.Add(1)
+	go func() {
+		defer sw.jobs.Done()
+		defer sw.survive("background job", "")
+		fn()
+	}()
+}
+
+// Find returns the live channel with that UUID, or nil.
+func (sw *Switch) Find(uuid string) *Channel {
+	sw.mu.RLock()
+	defer sw.mu.RUnlock()
+	return sw.channels[uuid]
+}
+
+// Channels returns all live channels, oldest first.
+func (sw *Switch) Channels() []*Channel {
+	sw.mu.RLock()
+	list := make([]*Channel, 0, len(sw.channels))
+	for _, c := range sw.channels {
+		list = append(list, c)
+	}
+	sw.mu.RUnlock()
+	sort.Slice(list, func(i, j int) bool { return list[i].serial < list[j].serial })
+	return list
+}
+
+// Count is the number of live channels.
+func (sw *Switch) Count() int {
+	sw.mu.RLock()
+	defer sw.mu.RUnlock()
+	return len(sw.channels)
+}
+
+// HangupAll hangs up every channel that match accepts (nil: all).
+func (sw *Switch) HangupAll(cause Cause, match func(*Channel) bool) int {
+	n := 0
+	for _, c := range sw.Channels() {
+		if match == nil || match(c) {
+			c.Hangup(cause)
+			n++
+		}
+	}
+	return n
+}
+
+// Run executes an API command line ("status", "uuid_kill X") and returns its
+// reply. ErrNoCommand and ErrCommand are the caller's to phrase. Every run fires
+// an API event (spec/esl.md §4.5).
+func (sw *Switch) Run(ctx context.Context, name, args string, caller *Channel, params map[string]string) (string, error) {
+	c := sw.commands[name]
+	if c == nil {
+		return "", ErrNoCommand
+	}
+	var out strings.Builder
+	in := &Invocation{Args: strings.TrimSpace(args), Channel: caller, Params: params, Out: &out}
+	err := sw.runGuarded(ctx, c, in)
+	if sw.Bus.Wanted(event.API, "") {
+		e := event.New(event.API, "")
+		e.Add("API-Command", name)
+		e.Add("API-Command-Argument", args)
+		sw.Bus.Publish(e, "switch_loadable_module.c", "switch_api_execute", 3025)
+	}
+	return out.String(), err
+}
+
+func (sw *Switch) runGuarded(ctx context.Context, c *Command, in *Invocation) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			sw.crashed("command "+c.Name, "", r)
+			err = ErrCommand
+		}
+	}()
+	return c.Run(ctx, sw, in)
+}
+
+// GlobalResolver expands texts that belong to no call: global variables and API
+// commands.
+func (sw *Switch) GlobalResolver() expand.Resolver { return globalResolver{sw} }
+
+type globalResolver struct{ sw *Switch }
+
+func (g globalResolver) Variable(name string) (string, bool) {
+	v := g.sw.Globals.Get(name)
+	return v, v != ""
+}
+
+func (g globalResolver) Command(name, args string) string {
+	out, _ := g.sw.Run(g.sw.ctx, name, args, nil, nil)
+	return out
+}
+
+// NewUUID returns a random UUID (version 4) in text form.
+func NewUUID() string {
+	var b [16]byte
+	rand.Read(b[:])
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}

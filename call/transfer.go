@@ -1,0 +1,128 @@
+package call
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/expand"
+)
+
+// maxTransfers bounds how often a call may be routed anew (max_forwards).
+const maxTransfers = 70
+
+// Transfer routes the channel anew: what runs is ended, and the dialplan is asked
+// for number. Empty dialplan and context keep the channel's (an inline dialplan
+// becomes XML). It may be called from any goroutine.
+func (c *Channel) Transfer(number, dialplan, context string) error {
+	if !c.Up() {
+		return ErrHungup
+	}
+	c.mu.Lock()
+	p := c.profile().clone()
+	if dialplan == "" {
+		if dialplan = p.Dialplan; dialplan == "" || strings.EqualFold(dialplan, "inline") {
+			dialplan = "XML"
+		}
+	}
+	if context == "" {
+		if context = p.Context; context == "" {
+			context = "default"
+		}
+	}
+	now := time.Now()
+	p.RDNIS, p.Destination, p.Dialplan, p.Context = p.Destination, number, dialplan, context
+	p.Index++
+	p.TransferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/%s/%s", now.Unix(), NewUUID(), number, context, dialplan)
+	p.Times.ProfileCreated, p.Times.Transferred = now, now
+	tooMany := p.Index > maxTransfers
+	if !tooMany {
+		c.profiles = append(c.profiles, p)
+		c.ext = nil
+		c.redirected = true
+	}
+	c.mu.Unlock()
+	if tooMany {
+		c.Log(LogWarning, "%s was transferred more than %d times", c.Name(), maxTransfers)
+		c.Hangup(CauseExchangeRoutingError)
+		return CauseExchangeRoutingError
+	}
+	c.vars.Set("transfer_source", p.TransferSource)
+	c.vars.Set("transfer_history", expand.Push(c.vars.Get("transfer_history"), p.TransferSource))
+	c.breakBond()
+	c.Log(LogNotice, "Transfer %s to %s[%s@%s]", c.Name(), dialplan, number, context)
+	if !c.setState(StateRouting, ErrMoved) {
+		return ErrHungup
+	}
+	return nil
+}
+
+// TransferTo makes the channel run the given actions instead of what it does.
+func (c *Channel) TransferTo(ext *Extension) error {
+	if !c.Up() {
+		return ErrHungup
+	}
+	c.mu.Lock()
+	c.ext = ext
+	c.redirected = true
+	if c.profile().Dialplan == "" {
+		c.profile().Dialplan = "inline"
+	}
+	c.mu.Unlock()
+	c.breakBond()
+	if !c.setState(StateRouting, ErrMoved) {
+		return ErrHungup
+	}
+	return nil
+}
+
+// ParkFrom takes the channel out of what it does and parks it (uuid_park).
+func (c *Channel) ParkFrom() error {
+	c.breakBond()
+	if !c.setState(StatePark, ErrMoved) {
+		return ErrHungup
+	}
+	return nil
+}
+
+// Park waits for commands until the call is hung up or moved, or park_timeout
+// ("seconds[:CAUSE]") is over.
+func (c *Channel) Park(ctx context.Context) error {
+	c.mu.Lock()
+	if c.parked {
+		c.mu.Unlock()
+		c.Log(LogWarning, "Cannot park channels that are under control already.")
+		return nil
+	}
+	c.parked = true
+	c.mu.Unlock()
+	defer func() { c.mu.Lock(); c.parked = false; c.mu.Unlock() }()
+
+	cause := CauseAllottedTimeout
+	if v := c.Get("park_timeout"); v != "" {
+		seconds, name, named := strings.Cut(v, ":")
+		if named {
+			cause = ParseCause(name)
+		}
+		if n, err := strconv.Atoi(seconds); err == nil && n > 0 {
+			var stop context.CancelFunc
+			ctx, stop = context.WithTimeoutCause(ctx, time.Duration(n)*time.Second, cause)
+			defer stop()
+		}
+	}
+	c.Fire(event.ChannelPark, nil, nil)
+	var err error
+	for {
+		if err = c.Wait(ctx, nil, WaitOptions{}); err != ErrBreak {
+			break
+		}
+	}
+	if err == error(cause) {
+		c.Hangup(cause)
+	}
+	c.Fire(event.ChannelUnpark, nil, nil)
+	return err
+}
