@@ -12,7 +12,7 @@ const (
 	ChannelCreate          Type = "CHANNEL_CREATE"
 	ChannelDestroy         Type = "CHANNEL_DESTROY"
 	ChannelState           Type = "CHANNEL_STATE"
-	ChannelCallState       Type = "CHANNEL_CALLSTATE"
+	ChannelCallstate       Type = "CHANNEL_CALLSTATE"
 	ChannelAnswer          Type = "CHANNEL_ANSWER"
 	ChannelHangup          Type = "CHANNEL_HANGUP"
 	ChannelHangupComplete  Type = "CHANNEL_HANGUP_COMPLETE"
@@ -110,7 +110,7 @@ var types = [...]Type{
 	ChannelCreate,
 	ChannelDestroy,
 	ChannelState,
-	ChannelCallState,
+	ChannelCallstate,
 	ChannelAnswer,
 	ChannelHangup,
 	ChannelHangupComplete,
