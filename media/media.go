@@ -52,9 +52,18 @@ type Codec struct {
 // Format is a Codec as one leg negotiated it.
 type Format struct {
 	Codec       *Codec
-	PayloadType uint8  // on the wire
+	PayloadType uint8  // on the wire, as we send it
+	ReceiveType uint8  // on the wire, as the peer sends it; 0 means PayloadType
 	Ptime       int    // ms of sound in one packet
 	Fmtp        string // the peer's format parameters, "" if none
+}
+
+// Receives returns the payload type that the peer's packets carry.
+func (f Format) Receives() uint8 {
+	if f.ReceiveType != 0 {
+		return f.ReceiveType
+	}
+	return f.PayloadType
 }
 
 // IsZero reports whether nothing was negotiated yet.
@@ -117,7 +126,8 @@ type Packet struct {
 // and writer. Implementations: media/rtp (UDP), webrtc (SRTP), Pipe and Null.
 type Wire interface {
 	// Receive sets the function that gets each packet, called from the reader's
-	// goroutine (one at a time). It may be called again to change the function.
+	// goroutine (one at a time). It may be called again to change the function;
+	// nil drops what arrives.
 	Receive(func(*Packet))
 	// Send transmits p. The payload is not kept. SSRC 0 is replaced by the
 	// Wire's own. Safe for concurrent use.

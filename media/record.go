@@ -1,0 +1,282 @@
+package media
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// RecordOptions say what is recorded and when it ends.
+type RecordOptions struct {
+	// Direction is what is recorded; 0 means Both.
+	Direction Direction
+	// Stereo puts what the far end says to the left and what it hears to the
+	// right, if the Sink has two channels; StereoSwap the other way round.
+	Stereo, StereoSwap bool
+	// Limit ends the recording after so much sound; 0 is none.
+	Limit time.Duration
+	// SilenceThreshold is the energy below which a frame of the far end counts as
+	// silent, in FreeSWITCH's scale (mean magnitude at 8 kHz); 0 turns the
+	// detection off. SilenceHits silent frames in a row end the recording.
+	SilenceThreshold, SilenceHits int
+	// Initial ends the recording if the far end says nothing from the start for
+	// so long (RECORD_INITIAL_TIMEOUT_MS); it needs a SilenceThreshold.
+	Initial time.Duration
+	// Paused begins the recording in pause.
+	Paused bool
+}
+
+// RecordCause says why a recording ended.
+type RecordCause string
+
+// Causes of the end of a recording.
+const (
+	CauseRunning RecordCause = ""        // it has not ended
+	CauseStopped RecordCause = "stopped" // Stop was called
+	CauseLimit   RecordCause = "limit"
+	CauseSilence RecordCause = "silence"
+	CauseError   RecordCause = "error"  // the Sink failed: see Err
+	CauseClosed  RecordCause = "closed" // the Port was closed
+)
+
+// recordQueue is how many frames may wait for the disk: five seconds.
+const recordQueue = 250
+
+// Recording is the sound of a Port on its way to a Sink. Writing has a goroutine
+// of its own: if the disk is slow or full, frames are lost and counted, and the
+// call goes on.
+type Recording struct {
+	port  *Port
+	sink  Sink
+	opts  RecordOptions
+	queue chan *[]int16
+	quit  chan struct{}
+	done  chan struct{}
+
+	masked  atomic.Bool
+	paused  atomic.Bool
+	samples atomic.Int64
+	lost    atomic.Int64
+
+	mu    sync.Mutex
+	cause RecordCause
+	err   error
+
+	// The clock's own.
+	rates  [2]adapter
+	frames [2][]int16
+	taken  int64 // samples a channel
+	silent int
+	spoke  bool
+}
+
+// Record writes the Port's sound to sink and owns it from then on. The sink's
+// rate and channel count decide the format.
+func (p *Port) Record(sink Sink, o RecordOptions) *Recording {
+	if o.Direction == 0 {
+		o.Direction = Both
+	}
+	n := SamplesPerFrame(sink.Rate())
+	r := &Recording{
+		port: p, sink: sink, opts: o, queue: make(chan *[]int16, recordQueue),
+		quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	r.frames[0], r.frames[1] = make([]int16, n), make([]int16, n)
+	r.paused.Store(o.Paused)
+	go r.write()
+	if sink.Rate() < 50 || sink.Rate() > MaxRate || sink.Channels() < 1 || sink.Channels() > 2 {
+		r.fail(fmt.Errorf("media: cannot record %d channels at %d Hz", sink.Channels(), sink.Rate()))
+		return r
+	}
+	joined := false
+	p.configure(func() { p.records, joined = append(p.records, r), true })
+	if !joined {
+		r.end(CauseClosed)
+	}
+	return r
+}
+
+// Done is closed when the recording has ended and the Sink is closed.
+func (r *Recording) Done() <-chan struct{} { return r.done }
+
+// Stop ends the recording; what waits is still written.
+func (r *Recording) Stop() { r.end(CauseStopped) }
+
+// Mask writes silence instead of the sound while it is on.
+func (r *Recording) Mask(on bool) { r.masked.Store(on) }
+
+// Pause leaves out what is said while it is on.
+func (r *Recording) Pause(on bool) { r.paused.Store(on) }
+
+// Paused reports whether the recording is paused.
+func (r *Recording) Paused() bool { return r.paused.Load() }
+
+// Rate returns the Sink's rate in Hz.
+func (r *Recording) Rate() int { return r.sink.Rate() }
+
+// Samples returns how many samples a channel were written.
+func (r *Recording) Samples() int64 { return r.samples.Load() }
+
+// Lost returns how many samples a channel were lost because the Sink was slow.
+func (r *Recording) Lost() int64 { return r.lost.Load() }
+
+// Cause returns why the recording ended.
+func (r *Recording) Cause() RecordCause {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cause
+}
+
+// Err returns what the Sink failed with.
+func (r *Recording) Err() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+func (r *Recording) over() bool { return r.Cause() != CauseRunning }
+
+func (r *Recording) end(c RecordCause) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cause == CauseRunning {
+		r.cause = c
+		close(r.quit)
+		r.port.dirty.Store(true)
+	}
+}
+
+func (r *Recording) fail(err error) {
+	r.mu.Lock()
+	if r.err == nil {
+		r.err = err
+	}
+	r.mu.Unlock()
+	r.end(CauseError)
+}
+
+// frame takes one tick: what the far end says and what it hears, at rate Hz.
+func (r *Recording) frame(e *Engine, rate int, read, write []int16) {
+	if r.over() {
+		return
+	}
+	if r.paused.Load() {
+		return
+	}
+	to := r.sink.Rate()
+	for i, pcm := range [...][]int16{read, write} {
+		r.rates[i].set(e, rate, to)
+		r.rates[i].frame(pcm, r.frames[i])
+	}
+	if r.opts.Direction == Write {
+		clear(r.frames[0])
+	} else if r.opts.Direction == Read {
+		clear(r.frames[1])
+	}
+	r.enqueue()
+	r.taken += int64(len(r.frames[0]))
+	sounded := time.Duration(r.taken) * time.Second / time.Duration(to)
+	if r.opts.Limit > 0 && sounded >= r.opts.Limit {
+		r.end(CauseLimit)
+	}
+	r.listen(rate, read, sounded)
+}
+
+// listen ends the recording when the far end was silent for long enough.
+func (r *Recording) listen(rate int, read []int16, sounded time.Duration) {
+	if r.opts.SilenceThreshold <= 0 {
+		return
+	}
+	if Energy(read)*rate/8000 >= r.opts.SilenceThreshold {
+		r.silent, r.spoke = 0, true
+		return
+	}
+	r.silent++
+	if r.opts.SilenceHits > 0 && r.silent >= r.opts.SilenceHits {
+		r.end(CauseSilence)
+	}
+	if r.opts.Initial > 0 && !r.spoke && sounded >= r.opts.Initial {
+		r.end(CauseSilence)
+	}
+}
+
+// enqueue hands the two frames to the writer as the Sink wants them.
+func (r *Recording) enqueue() {
+	left, right := r.frames[0], r.frames[1]
+	buf := r.port.engine.frames.Get().(*[]int16)
+	out := (*buf)[:0]
+	switch {
+	case r.masked.Load():
+		out = grow(out, len(left)*r.sink.Channels())
+		clear(out)
+	case r.sink.Channels() == 1:
+		out = append(out, left...)
+		add(out, right)
+	case r.opts.Stereo || r.opts.StereoSwap:
+		if r.opts.StereoSwap {
+			left, right = right, left
+		}
+		for i := range left {
+			out = append(out, left[i], right[i])
+		}
+	default:
+		for i := range left {
+			s := clip(int32(left[i]) + int32(right[i]))
+			out = append(out, s, s)
+		}
+	}
+	*buf = out
+	select {
+	case r.queue <- buf:
+	default:
+		r.release(buf)
+		if r.lost.Add(int64(len(left))) == int64(len(left)) {
+			r.port.engine.log.Warn("media: the recording's disk is too slow: sound is lost", slog.String("port", r.port.name))
+		}
+	}
+}
+
+func (r *Recording) release(buf *[]int16) {
+	*buf = (*buf)[:cap(*buf)]
+	r.port.engine.frames.Put(buf)
+}
+
+// write brings frames to the Sink until the recording ends, and then what waits.
+func (r *Recording) write() {
+	defer close(r.done)
+	for {
+		select {
+		case buf := <-r.queue:
+			r.store(buf)
+			continue
+		case <-r.quit:
+		}
+		for {
+			select {
+			case buf := <-r.queue:
+				r.store(buf)
+				continue
+			default:
+			}
+			break
+		}
+		if err := r.sink.Close(); err != nil {
+			r.fail(err)
+		}
+		return
+	}
+}
+
+func (r *Recording) store(buf *[]int16) {
+	if r.Err() == nil {
+		if err := r.sink.Write(*buf); err != nil {
+			r.port.engine.log.Error("media: recording failed", slog.String("port", r.port.name), slog.Any("err", err))
+			r.fail(err)
+		} else {
+			r.samples.Add(int64(len(*buf) / r.sink.Channels()))
+		}
+	}
+	r.release(buf)
+}

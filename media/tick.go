@@ -1,0 +1,265 @@
+package media
+
+import (
+	"sync"
+	"time"
+)
+
+// Tick moves one frame through the port, in the phases of the Clock.
+func (p *Port) Tick(phase Phase, now time.Time) {
+	switch phase {
+	case PhaseRead:
+		p.mu.Lock()
+		if p.chain != nil {
+			p.chain.readPhase(now)
+		}
+		p.mu.Unlock()
+	case PhaseWrite:
+		p.mu.Lock()
+		if p.chain != nil {
+			p.chain.writePhase(now)
+		} else {
+			p.out.tickDigits(now)
+		}
+		relay := p.chain == nil
+		pending := p.pending
+		p.pending = nil
+		p.mu.Unlock()
+		for _, d := range pending {
+			p.digit(d, true)
+		}
+		if relay {
+			p.rest()
+		}
+		if p.dirty.Swap(false) {
+			p.tidy()
+		}
+	}
+}
+
+// rest takes a port off the clock that was on it for its digits only.
+func (p *Port) rest() {
+	if p.out.leaveClock() {
+		return
+	}
+	p.engine.topology.Lock()
+	defer p.engine.topology.Unlock()
+	p.mu.Lock()
+	relay := p.chain == nil
+	p.mu.Unlock()
+	if !relay {
+		return
+	}
+	p.engine.clock.Remove(p)
+	if p.out.leaveClock() {
+		p.engine.clock.Add(p)
+	}
+}
+
+// tidy forgets what has ended and lets the gear follow.
+func (p *Port) tidy() {
+	p.engine.topology.Lock()
+	defer p.engine.topology.Unlock()
+	p.mu.Lock()
+	for s := range p.plays {
+		p.plays[s] = keep(p.plays[s], func(b *Playback) bool { return !b.over() })
+	}
+	p.taps = keep(p.taps, func(t *tap) bool { return !t.removed.Load() })
+	p.records = keep(p.records, func(r *Recording) bool { return !r.over() })
+	p.mu.Unlock()
+	p.settle()
+}
+
+// keep returns the members of list that are wanted, in the same array.
+func keep[T any](list []T, wanted func(T) bool) []T {
+	kept := list[:0]
+	for _, m := range list {
+		if wanted(m) {
+			kept = append(kept, m)
+		}
+	}
+	clear(list[len(kept):])
+	return kept
+}
+
+func (b *Playback) over() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.ended
+}
+
+// readPhase takes a frame from the far end and shows it to all who listen.
+func (c *chain) readPhase(time.Time) {
+	p := c.port
+	c.fetch()
+	if p.inband && c.heard {
+		if c.detector == nil {
+			c.detector = p.engine.detector(c.rate)
+		}
+		c.detector.Process(c.read, c.found)
+	}
+	if p.delay > 0 {
+		c.late.pass(c.read, p.delay)
+		c.heard = true
+	}
+	scale(c.read, p.gain[side(Read)])
+	if p.mute&Read != 0 {
+		clear(c.read)
+	}
+	c.perform(Read)
+	for _, t := range p.taps {
+		if t.direction == Read {
+			t.frame(p.engine, c.rate, c.read)
+		}
+	}
+	said := c.read
+	if !c.heard || p.hold {
+		said = nil
+	}
+	if p.seat != nil {
+		p.seat.Hear(said, c.rate)
+	} else if p.peer.Load() != nil {
+		p.lent.say(said, c.rate)
+	}
+}
+
+// frameOf returns the frame that sounds in a direction, and whether it does.
+func (c *chain) frameOf(d Direction) ([]int16, *bool) {
+	if d == Read {
+		return c.read, &c.heard
+	}
+	return c.write, nil
+}
+
+// perform puts the playbacks of a direction into its frame and reports whether
+// there was one.
+func (c *chain) perform(d Direction) (sounded bool) {
+	p := c.port
+	frame, heard := c.frameOf(d)
+	list := p.plays[side(d)]
+	first := len(list) // of those that are heard: the newest that covers, and what is mixed over it
+	for first > 0 {
+		first--
+		if b := list[first]; !b.over() && !b.opts.Mix {
+			break
+		}
+	}
+	for _, b := range list[first:] {
+		n := b.read(p.engine, c.rate, c.extra)
+		if n == 0 {
+			continue
+		}
+		sounded = true
+		if b.opts.Mix {
+			add(frame, c.extra[:n])
+			continue
+		}
+		clear(frame[copy(frame, c.extra[:n]):])
+	}
+	if sounded && heard != nil {
+		*heard = true
+	}
+	return sounded
+}
+
+// writePhase finds what the far end hears in this tick and sends it.
+func (c *chain) writePhase(now time.Time) {
+	p := c.port
+	ts, free := p.out.tick(now)
+	if p.seat != nil {
+		c.own, c.mix = p.seat.Say()
+		if c.plain() {
+			c.sendShared(ts, free, now)
+			return
+		}
+	}
+	c.ownSound()
+	sound := c.compose()
+	if c.perform(Write) {
+		sound = true
+	}
+	if sound || p.fill {
+		scale(c.write, p.gain[side(Write)])
+		if p.mute&Write != 0 {
+			clear(c.write)
+		}
+	}
+	for _, t := range p.taps {
+		switch t.direction {
+		case Write:
+			t.frame(p.engine, c.rate, c.write)
+		case Both:
+			t.both(p.engine, c.rate, c.read, c.write)
+		}
+	}
+	for _, r := range p.records {
+		r.frame(p.engine, c.rate, c.read, c.write)
+	}
+	switch {
+	case !free:
+		c.wait = c.wait[:0]
+	case sound || p.fill:
+		c.send(ts, now)
+	default:
+		c.pause(ts, now)
+		p.out.skip()
+	}
+}
+
+// compose fills c.write with what the port is joined to, and reports whether
+// there is sound in it.
+func (c *chain) compose() bool {
+	p := c.port
+	q := p.peer.Load()
+	switch {
+	case p.hold:
+	case p.seat != nil:
+		if c.mix != nil {
+			c.own = c.mix.pcm
+		}
+		if c.own == nil {
+			break
+		}
+		c.toPeer.set(p.engine, p.seat.Rate(), c.rate)
+		c.toPeer.frame(c.own, c.write)
+		return true
+	case q != nil:
+		var rate int
+		var ok bool
+		if c.theirs, rate, ok = q.lent.fetch(c.theirs); !ok {
+			break
+		}
+		c.toPeer.set(p.engine, rate, c.rate)
+		c.toPeer.frame(c.theirs, c.write)
+		return true
+	case (p.echo || p.delayEcho) && c.heard:
+		copy(c.write, c.read)
+		return true
+	}
+	clear(c.write)
+	return false
+}
+
+// lent is what a far end said in this tick, for the joined port to fetch.
+type lent struct {
+	mu    sync.Mutex
+	frame []int16
+	rate  int
+}
+
+// say sets the frame; nil means that nothing was said.
+func (l *lent) say(frame []int16, rate int) {
+	l.mu.Lock()
+	l.frame, l.rate = append(l.frame[:0], frame...), rate
+	l.mu.Unlock()
+}
+
+// fetch copies the frame to out, and reports its rate and whether there is one.
+func (l *lent) fetch(out []int16) (frame []int16, rate int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.frame) == 0 {
+		return out, 0, false
+	}
+	return append(out[:0], l.frame...), l.rate, true
+}
