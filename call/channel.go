@@ -69,12 +69,12 @@ const (
 
 // Errors that end waits and applications; they are the causes of contexts too.
 var (
-	ErrBreak     = errors.New("break")               // uuid_break
-	ErrMoved     = errors.New("channel moved on")    // transfer, bridge or park from outside
-	ErrStopped   = errors.New("stopped by a digit")  // a wait's digit or event function said stop
-	ErrHungup    = errors.New("channel is hung up")  // the cause is Channel.Cause
-	ErrNotReady  = errors.New("channel not ready")   // no media, or being transferred
-	ErrInboxFull = errors.New("channel inbox full")  // more messages than it can hold
+	ErrBreak     = errors.New("break")              // uuid_break
+	ErrMoved     = errors.New("channel moved on")   // transfer, bridge or park from outside
+	ErrStopped   = errors.New("stopped by a digit") // a wait's digit or event function said stop
+	ErrHungup    = errors.New("channel is hung up") // the cause is Channel.Cause
+	ErrNotReady  = errors.New("channel not ready")  // no media, or being transferred
+	ErrInboxFull = errors.New("channel inbox full") // more messages than it can hold
 	ErrNoLeg     = errors.New("not supported by the channel's endpoint")
 )
 
@@ -103,42 +103,44 @@ type Channel struct {
 	// events that they fire, so that those go out in the order of the facts.
 	marking sync.Mutex
 
-	mu         sync.Mutex // guards what follows
-	name       string
-	profiles   []*Profile // newest last
-	other      *Profile   // the other leg's profile, for events
-	otherType  string     // "originator" or "originatee"
-	state      State      // requested
-	running    State
-	callState  CallState
-	answered   bool
-	early      bool
-	ringing    bool
-	cause      Cause
-	hungup     bool
-	held       bool // by us or by the far end
-	routed     bool // went through a dialplan
-	ext        *Extension
-	stateCtx   context.Context
-	stateStop  context.CancelCauseFunc
-	partner    *Channel
-	bond       *bond // while this is the B leg of a bridge
-	parked     bool
-	task       func(context.Context, *Channel) // what CS_SOFT_EXECUTE runs
-	playback   *media.Playback
-	intercept  func(media.Digit) bool
-	lastApp    string
-	lastData   string
-	formatRead media.Format
+	mu          sync.Mutex // guards what follows
+	name        string
+	profiles    []*Profile // newest last
+	other       *Profile   // the other leg's profile, for events
+	otherType   string     // "originator" or "originatee"
+	state       State      // requested
+	running     State
+	callState   CallState
+	answered    bool
+	early       bool
+	ringing     bool
+	cause       Cause
+	hungup      bool
+	held        bool // by us or by the far end
+	routed      bool // went through a dialplan
+	ext         *Extension
+	stateCtx    context.Context
+	stateStop   context.CancelCauseFunc
+	partner     *Channel
+	bond        *bond // while this is the B leg of a bridge
+	parked      bool
+	task        func(context.Context, *Channel) // what CS_SOFT_EXECUTE runs
+	playback    *media.Playback
+	intercept   func(media.Digit) bool
+	lastApp     string
+	lastData    string
+	formatRead  media.Format
 	formatWrite media.Format
-	notify     []chan struct{}
-	onHangup   []func(*Channel)
-	private    map[string]any
-	stack      int // nested executes
-	locked     int // event-lock depth
-	redirected bool
-	holders    int           // who retains the channel
-	freed      chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
+	notify      []chan struct{}
+	onHangup    []func(*Channel)
+	afterInit   []func()
+	sessions    map[string]*session // background recordings by path
+	private     map[string]any
+	stack       int // nested executes
+	locked      int // event-lock depth
+	redirected  bool
+	holders     int           // who retains the channel
+	freed       chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
 
 	reported chan struct{} // closed after CHANNEL_HANGUP_COMPLETE
 	done     chan struct{} // closed after CS_DESTROY
@@ -153,6 +155,8 @@ type NewChannelOptions struct {
 	Profile  Profile // Source, ChannelName, UUID, Index and times are filled in
 	Vars     []Var   // initial variables, after direction, uuid and session_id
 	Outbound bool
+	// Extension is what the channel runs instead of asking its dialplan.
+	Extension *Extension
 	// Begun channels start in CS_INIT without passing CS_NEW (outbound legs do too).
 	Begun bool
 }
@@ -182,6 +186,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		breaks:   make(chan struct{}, 1),
 		state:    StateNew,
 		running:  StateNone,
+		ext:      o.Extension,
 		reported: make(chan struct{}),
 		done:     make(chan struct{}),
 	}
@@ -213,6 +218,14 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 	c.stateCtx, c.stateStop = context.WithCancelCause(c.ctx)
 	c.port = sw.Media.NewPort(o.UUID)
 	c.port.OnDigit(c.ReceiveDigit)
+	if s, ok := leg.(DigitSender); ok {
+		c.port.OnSendFallback(func(d media.Digit) {
+			if err := s.SendDigit(d); err != nil {
+				c.Log(LogWarning, "%s: cannot send digit %c: %v", c.Name(), d.Char, err)
+			}
+		})
+	}
+	c.port.RegenerateDigits(false) // the bridge hands digits on, after interceptors
 
 	sw.mu.Lock()
 	if sw.channels[o.UUID] != nil {

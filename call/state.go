@@ -118,6 +118,21 @@ func (c *Channel) initialise(ctx context.Context) {
 		c.Fire(event.ChannelOriginate, nil, nil)
 		c.runHooks("originate")
 	}
+	c.mu.Lock()
+	after := c.afterInit
+	c.afterInit = nil
+	c.mu.Unlock()
+	for _, fn := range after {
+		fn()
+	}
+}
+
+// AfterInit registers fn to run in the channel's goroutine when CS_INIT has told
+// of the channel (CHANNEL_CREATE). Leg.Init calls it.
+func (c *Channel) AfterInit(fn func()) {
+	c.mu.Lock()
+	c.afterInit = append(c.afterInit, fn)
+	c.mu.Unlock()
 }
 
 // route finds an extension. An outbound leg without a dialplan waits for what
@@ -169,6 +184,7 @@ func (c *Channel) end() {
 	defer close(c.done)
 	c.enter()
 	c.guard("hangup", func() { c.leg.Hangup(c.Cause()) })
+	c.guard("recordings", func() { c.StopRecording("all") })
 	c.guard("hangup hooks", c.runHangupHooks)
 	c.guard("media", c.port.Close)
 

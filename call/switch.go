@@ -16,12 +16,12 @@ import (
 	"github.com/switchlet/switchlet/media"
 )
 
-// Globals are the global variables of a running switch. Names are the same in
-// any case; an empty value deletes.
+// Globals are the global variables of a running switch (conf.Globals). Names are
+// the same in any case.
 type Globals interface {
 	Get(name string) string
 	Set(name, value string)
-	Each(fn func(name, value string))
+	Delete(name string)
 }
 
 // Sounds opens what is played and creates what is recorded (media/stream).

@@ -1,0 +1,222 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/media"
+)
+
+// PlayOptions say what happens beside a playback.
+type PlayOptions struct {
+	// Digit gets digits pressed meanwhile; true stops. Without it they stay queued.
+	Digit func(*media.Playback, media.Digit) bool
+	// Event gets events of the channel's queue; true stops.
+	Event func(*media.Playback, *event.Event) bool
+	// Start is the first sample, at the rate of the channel.
+	Start int64
+	// Limit ends the playback; 0 is none (playback_timeout_sec).
+	Limit time.Duration
+}
+
+// Rate is the PCM rate of the channel's codec in Hz, 8000 before there is one.
+func (c *Channel) Rate() int {
+	f, _ := c.Formats()
+	if f.Codec == nil || f.Codec.Rate == 0 {
+		return 8000
+	}
+	return f.Codec.Rate
+}
+
+// Playback is what the channel plays now, or nil.
+func (c *Channel) Playback() *media.Playback {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.playback
+}
+
+// soundPath completes a relative file name with the variable sound_prefix; URIs
+// and absolute paths stay.
+func (c *Channel) soundPath(path string) string {
+	if strings.Contains(path, "://") || strings.HasPrefix(path, "/") || strings.HasPrefix(path, "{") {
+		return path
+	}
+	if prefix, ok := c.Lookup("sound_prefix"); ok {
+		return filepath.Join(prefix, path)
+	}
+	return path
+}
+
+// Play plays a path or URI to the far end and serves the channel meanwhile. It
+// returns true if the end was reached; what cannot be opened is an error that
+// wraps os.ErrNotExist or the like. PLAYBACK_START and PLAYBACK_STOP are fired
+// around it.
+func (c *Channel) Play(ctx context.Context, uri string, o PlayOptions) (bool, error) {
+	list := []string{uri}
+	if d := c.Get("playback_delimiter"); d != "" {
+		list = strings.Split(uri, d)
+	}
+	for i, one := range list {
+		if i > 0 {
+			if ms, err := strconv.Atoi(c.Get("playback_sleep_val")); err == nil && ms > 0 {
+				c.Sleep(ctx, time.Duration(ms)*time.Millisecond, WaitOptions{})
+			}
+		}
+		ended, err := c.playOne(ctx, one, o)
+		if err != nil || !ended {
+			return ended, err
+		}
+	}
+	return true, nil
+}
+
+func (c *Channel) playOne(ctx context.Context, uri string, o PlayOptions) (bool, error) {
+	if !c.MediaReady() {
+		return false, ErrNotReady
+	}
+	if c.sw.Sounds == nil {
+		return false, errors.New("call: nothing to open sounds with")
+	}
+	rate := c.Rate()
+	src, err := c.sw.Sounds.Open(ctx, c.soundPath(uri), rate)
+	if err != nil {
+		return false, err
+	}
+	var about []Var
+	if kind, _, ok := strings.Cut(uri, "://"); ok && (kind == "local_stream" || kind == "tone_stream") {
+		about = append(about, Var{"Playback-File-Type", kind})
+	}
+	about = append(about, Var{"Playback-File-Path", uri})
+	c.clearBreak()
+	limit := o.Limit
+	if s, err := strconv.Atoi(c.Get("playback_timeout_sec")); err == nil && s > 0 {
+		limit = time.Duration(s) * time.Second
+	}
+	pb := c.port.Play(src, media.PlayOptions{Start: o.Start, Limit: limit})
+	outer := c.setPlayback(pb)
+	c.Fire(event.PlaybackStart, nil, about)
+	w := WaitOptions{}
+	if o.Digit != nil {
+		w.Digit = func(d media.Digit) bool { return o.Digit(pb, d) }
+	}
+	if o.Event != nil {
+		w.Event = func(e *event.Event) bool { return o.Event(pb, e) }
+	}
+	err = c.Wait(ctx, pb.Done(), w)
+	pb.Stop()
+	c.setPlayback(outer)
+	samples := pb.Samples()
+	c.vars.Set("playback_seconds", strconv.FormatInt(samples/int64(rate), 10))
+	c.vars.Set("playback_ms", strconv.FormatInt(samples*1000/int64(rate), 10))
+	c.vars.Set("playback_samples", strconv.FormatInt(samples, 10))
+	c.vars.Set("playback_last_offset_pos", strconv.FormatInt(pb.Position(), 10))
+	status := "done"
+	if err != nil || errors.Is(pb.Err(), media.ErrStopped) {
+		status = "break"
+	}
+	c.Fire(event.PlaybackStop, nil, append(about, Var{"Playback-Status", status}))
+	if err == nil {
+		err = pb.Err()
+	}
+	if errors.Is(err, ErrStopped) || errors.Is(err, media.ErrStopped) || errors.Is(err, ErrBreak) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func (c *Channel) setPlayback(pb *media.Playback) (before *media.Playback) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before, c.playback = c.playback, pb
+	return before
+}
+
+// Silence or sound that goes on while an application does something else, such
+// as ringback during a bridge. Stop it with the returned function.
+func (c *Channel) PlayBehind(ctx context.Context, uri string) (stop func(), err error) {
+	src, err := c.sw.Sounds.Open(ctx, c.soundPath(uri), c.Rate())
+	if err != nil {
+		return func() {}, err
+	}
+	pb := c.port.Play(src, media.PlayOptions{Loop: true})
+	return pb.Stop, nil
+}
+
+// Sleep serves the channel for d.
+func (c *Channel) Sleep(ctx context.Context, d time.Duration, o WaitOptions) error {
+	if d <= 0 {
+		return nil
+	}
+	done := make(chan struct{})
+	t := time.AfterFunc(d, func() { close(done) })
+	defer t.Stop()
+	c.clearBreak()
+	return c.Wait(ctx, done, o)
+}
+
+// RecordOptions bound a recording made by Record.
+type RecordOptions struct {
+	Limit       time.Duration // 0: none
+	Threshold   int           // energy below which a frame is silent; 0: no detection
+	SilenceHits int           // frames of silence that end it
+	Digit       func(*media.Recording, media.Digit) bool
+	Event       func(*media.Recording, *event.Event) bool
+}
+
+// Record writes what the far end says to a file, until a limit, silence, a digit
+// or the end of the call. RECORD_START and RECORD_STOP are fired around it.
+func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) error {
+	if !c.MediaReady() {
+		return ErrNotReady
+	}
+	rate := c.Rate()
+	if r, err := strconv.Atoi(c.Get("record_sample_rate")); err == nil && r > 0 {
+		rate = r
+	}
+	c.vars.Set("record_completion_cause", "")
+	sink, err := c.sw.Sounds.Create(path, rate, 1, c.True("RECORD_APPEND"))
+	if err != nil {
+		return err
+	}
+	c.clearBreak()
+	rec := c.port.Record(sink, media.RecordOptions{Direction: media.Read, Limit: o.Limit,
+		SilenceThreshold: o.Threshold, SilenceHits: o.SilenceHits})
+	about := []Var{{"Record-File-Path", path}}
+	c.Fire(event.RecordStart, nil, about)
+	w := WaitOptions{}
+	if o.Digit != nil {
+		w.Digit = func(d media.Digit) bool { return o.Digit(rec, d) }
+	}
+	if o.Event != nil {
+		w.Event = func(e *event.Event) bool { return o.Event(rec, e) }
+	}
+	err = c.Wait(ctx, rec.Done(), w)
+	rec.Stop()
+	c.finishRecording(rec, path, rate)
+	c.Fire(event.RecordStop, nil, append(about, Var{"Record-Completion-Cause", c.Get("record_completion_cause")}))
+	if err == nil {
+		err = rec.Err()
+	}
+	return err
+}
+
+// finishRecording sets the variables that tell of a finished recording.
+func (c *Channel) finishRecording(rec *media.Recording, path string, rate int) {
+	samples := rec.Samples()
+	c.vars.Set("record_seconds", strconv.FormatInt(samples/int64(rate), 10))
+	c.vars.Set("record_ms", strconv.FormatInt(samples*1000/int64(rate), 10))
+	c.vars.Set("record_samples", strconv.FormatInt(samples, 10))
+	if info, err := os.Stat(path); err == nil {
+		c.vars.Set("record_file_size", strconv.FormatInt(info.Size(), 10))
+	}
+	c.vars.Set("silence_hits_exhausted", strconv.FormatBool(rec.Cause() == media.CauseSilence))
+	if cause := rec.Cause(); cause != "" {
+		c.vars.Set("record_completion_cause", string(cause))
+	}
+}
