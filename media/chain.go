@@ -37,6 +37,8 @@ type chain struct {
 	own       []int16 // of the mixer, for this port alone
 	mix       *Shared // of the mixer, for all who hear the same
 	toPeer    adapter // what the joined port said, at our rate
+	toSeat    adapter // what is said to a mixer, at its rate
+	seatPCM   []int16
 	detector  Detector
 	found     func(Digit)
 	stream    *sharedStream

@@ -32,13 +32,14 @@ type PlayOptions struct {
 
 // Playback is a Source that is being played on a Port.
 type Playback struct {
-	port *Port
-	src  Source
-	opts PlayOptions
-	done chan struct{}
+	engine *Engine
+	ended  func() // tells the owner; must not block
+	src    Source
+	opts   PlayOptions
+	done   chan struct{}
 
 	mu      sync.Mutex
-	ended   bool
+	over    bool
 	err     error
 	paused  bool
 	speed   int
@@ -56,18 +57,9 @@ func (p *Port) Play(src Source, o PlayOptions) *Playback {
 	if o.Direction == 0 {
 		o.Direction = Write
 	}
-	b := &Playback{port: p, src: src, opts: o, done: make(chan struct{})}
-	b.speed, b.volume = clampSpeed(o.Speed), clampVolume(o.Volume)
-	if o.Start > 0 {
-		s, ok := src.(Seeker)
-		if !ok {
-			b.finish(ErrNotSeekable)
-			return b
-		}
-		if err := s.SeekTo(o.Start); err != nil {
-			b.finish(err)
-			return b
-		}
+	b := p.engine.newPlayback(src, o, func() { p.dirty.Store(true) })
+	if b.Over() {
+		return b
 	}
 	var closed bool
 	p.engine.topology.Lock()
@@ -85,6 +77,31 @@ func (p *Port) Play(src Source, o PlayOptions) *Playback {
 		b.finish(ErrClosed)
 	}
 	return b
+}
+
+// NewPlayback returns a playback that is on no Port: its owner, a mixer, takes
+// the frames with Frame. It owns src.
+func (e *Engine) NewPlayback(src Source, o PlayOptions) *Playback { return e.newPlayback(src, o, nil) }
+
+func (e *Engine) newPlayback(src Source, o PlayOptions, ended func()) *Playback {
+	b := &Playback{engine: e, src: src, opts: o, ended: ended, done: make(chan struct{})}
+	b.speed, b.volume = clampSpeed(o.Speed), clampVolume(o.Volume)
+	if o.Start > 0 {
+		s, ok := src.(Seeker)
+		if !ok {
+			b.finish(ErrNotSeekable)
+		} else if err := s.SeekTo(o.Start); err != nil {
+			b.finish(err)
+		}
+	}
+	return b
+}
+
+// Over reports whether the playback has ended.
+func (b *Playback) Over() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.over
 }
 
 // Done is closed when the playback has ended.
@@ -110,17 +127,19 @@ func (b *Playback) finish(err error) {
 }
 
 func (b *Playback) finishLocked(err error) {
-	if b.ended {
+	if b.over {
 		return
 	}
-	b.ended = true
+	b.over = true
 	if err != io.EOF {
 		b.err = err
 	}
 	if cerr := b.src.Close(); b.err == nil && cerr != nil {
 		b.err = cerr
 	}
-	b.port.dirty.Store(true)
+	if b.ended != nil {
+		b.ended()
+	}
 	close(b.done)
 }
 
@@ -195,7 +214,7 @@ func (b *Playback) Position() int64 {
 }
 
 func (b *Playback) position() int64 {
-	if s, ok := b.src.(Seeker); ok && !b.ended {
+	if s, ok := b.src.(Seeker); ok && !b.over {
 		return s.Position()
 	}
 	return b.samples
@@ -231,7 +250,7 @@ func (b *Playback) Restart() error {
 }
 
 func (b *Playback) seek(sample int64) error {
-	if b.ended {
+	if b.over {
 		return ErrStopped
 	}
 	s, ok := b.src.(Seeker)
@@ -242,12 +261,12 @@ func (b *Playback) seek(sample int64) error {
 	return s.SeekTo(max(sample, 0))
 }
 
-// read fills out with the next frame at rate Hz. It returns how many samples it
+// Frame fills out with the next frame at rate Hz. It returns how many samples it
 // holds; fewer than asked for mean that this was the last frame.
-func (b *Playback) read(e *Engine, rate int, out []int16) int {
+func (b *Playback) Frame(rate int, out []int16) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.ended {
+	if b.over {
 		return 0
 	}
 	if b.paused {
@@ -259,7 +278,7 @@ func (b *Playback) read(e *Engine, rate int, out []int16) int {
 		b.finishLocked(errors.New("media: source has an impossible rate"))
 		return 0
 	}
-	b.rate.set(e, from, rate)
+	b.rate.set(b.engine, from, rate)
 	chunk := max(SamplesPerFrame(from), 1)
 	if cap(b.in) < chunk {
 		b.in = make([]int16, chunk)

@@ -48,12 +48,14 @@ const recordQueue = 250
 // of its own: if the disk is slow or full, frames are lost and counted, and the
 // call goes on.
 type Recording struct {
-	port  *Port
-	sink  Sink
-	opts  RecordOptions
-	queue chan *[]int16
-	quit  chan struct{}
-	done  chan struct{}
+	engine *Engine
+	name   string // of the port or room, for the log
+	ended  func() // tells the owner; must not block
+	sink   Sink
+	opts   RecordOptions
+	queue  chan *[]int16
+	quit   chan struct{}
+	done   chan struct{}
 
 	masked  atomic.Bool
 	paused  atomic.Bool
@@ -75,12 +77,31 @@ type Recording struct {
 // Record writes the Port's sound to sink and owns it from then on. The sink's
 // rate and channel count decide the format.
 func (p *Port) Record(sink Sink, o RecordOptions) *Recording {
+	r := p.engine.newRecording(p.name, sink, o, func() { p.dirty.Store(true) })
+	if r.Over() {
+		return r
+	}
+	joined := false
+	p.configure(func() { p.records, joined = append(p.records, r), true })
+	if !joined {
+		r.end(CauseClosed)
+	}
+	return r
+}
+
+// NewRecording returns a recording that is on no Port: its owner, a mixer, gives
+// it the frames with Frame. It owns sink. The name is for the log.
+func (e *Engine) NewRecording(name string, sink Sink, o RecordOptions) *Recording {
+	return e.newRecording(name, sink, o, nil)
+}
+
+func (e *Engine) newRecording(name string, sink Sink, o RecordOptions, ended func()) *Recording {
 	if o.Direction == 0 {
 		o.Direction = Both
 	}
-	n := SamplesPerFrame(sink.Rate())
+	n := SamplesPerFrame(max(sink.Rate(), 0))
 	r := &Recording{
-		port: p, sink: sink, opts: o, queue: make(chan *[]int16, recordQueue),
+		engine: e, name: name, ended: ended, sink: sink, opts: o, queue: make(chan *[]int16, recordQueue),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	r.frames[0], r.frames[1] = make([]int16, n), make([]int16, n)
@@ -88,12 +109,6 @@ func (p *Port) Record(sink Sink, o RecordOptions) *Recording {
 	go r.write()
 	if sink.Rate() < 50 || sink.Rate() > MaxRate || sink.Channels() < 1 || sink.Channels() > 2 {
 		r.fail(fmt.Errorf("media: cannot record %d channels at %d Hz", sink.Channels(), sink.Rate()))
-		return r
-	}
-	joined := false
-	p.configure(func() { p.records, joined = append(p.records, r), true })
-	if !joined {
-		r.end(CauseClosed)
 	}
 	return r
 }
@@ -136,7 +151,8 @@ func (r *Recording) Err() error {
 	return r.err
 }
 
-func (r *Recording) over() bool { return r.Cause() != CauseRunning }
+// Over reports whether the recording has ended; what waits may still be written.
+func (r *Recording) Over() bool { return r.Cause() != CauseRunning }
 
 func (r *Recording) end(c RecordCause) {
 	r.mu.Lock()
@@ -144,7 +160,9 @@ func (r *Recording) end(c RecordCause) {
 	if r.cause == CauseRunning {
 		r.cause = c
 		close(r.quit)
-		r.port.dirty.Store(true)
+		if r.ended != nil {
+			r.ended()
+		}
 	}
 }
 
@@ -157,17 +175,14 @@ func (r *Recording) fail(err error) {
 	r.end(CauseError)
 }
 
-// frame takes one tick: what the far end says and what it hears, at rate Hz.
-func (r *Recording) frame(e *Engine, rate int, read, write []int16) {
-	if r.over() {
-		return
-	}
-	if r.paused.Load() {
+// Frame takes one tick: what the far end says and what it hears, at rate Hz.
+func (r *Recording) Frame(rate int, read, write []int16) {
+	if r.Over() || r.paused.Load() {
 		return
 	}
 	to := r.sink.Rate()
 	for i, pcm := range [...][]int16{read, write} {
-		r.rates[i].set(e, rate, to)
+		r.rates[i].set(r.engine, rate, to)
 		r.rates[i].frame(pcm, r.frames[i])
 	}
 	if r.opts.Direction == Write {
@@ -205,7 +220,7 @@ func (r *Recording) listen(rate int, read []int16, sounded time.Duration) {
 // enqueue hands the two frames to the writer as the Sink wants them.
 func (r *Recording) enqueue() {
 	left, right := r.frames[0], r.frames[1]
-	buf := r.port.engine.frames.Get().(*[]int16)
+	buf := r.engine.frames.Get().(*[]int16)
 	out := (*buf)[:0]
 	switch {
 	case r.masked.Load():
@@ -233,14 +248,14 @@ func (r *Recording) enqueue() {
 	default:
 		r.release(buf)
 		if r.lost.Add(int64(len(left))) == int64(len(left)) {
-			r.port.engine.log.Warn("media: the recording's disk is too slow: sound is lost", slog.String("port", r.port.name))
+			r.engine.log.Warn("media: the recording's disk is too slow: sound is lost", slog.String("port", r.name))
 		}
 	}
 }
 
 func (r *Recording) release(buf *[]int16) {
 	*buf = (*buf)[:cap(*buf)]
-	r.port.engine.frames.Put(buf)
+	r.engine.frames.Put(buf)
 }
 
 // write brings frames to the Sink until the recording ends, and then what waits.
@@ -272,7 +287,7 @@ func (r *Recording) write() {
 func (r *Recording) store(buf *[]int16) {
 	if r.Err() == nil {
 		if err := r.sink.Write(*buf); err != nil {
-			r.port.engine.log.Error("media: recording failed", slog.String("port", r.port.name), slog.Any("err", err))
+			r.engine.log.Error("media: recording failed", slog.String("port", r.name), slog.Any("err", err))
 			r.fail(err)
 		} else {
 			r.samples.Add(int64(len(*buf) / r.sink.Channels()))

@@ -12,9 +12,9 @@ import (
 type Seat interface {
 	// Rate is the mixer's PCM rate in Hz, which must not change.
 	Rate() int
-	// Hear takes what the far end said in this tick, 20 ms at rate Hz; nil if
-	// nothing came.
-	Hear(pcm []int16, rate int)
+	// Hear takes what the far end said in this tick, 20 ms at the mixer's rate;
+	// nil if nothing came.
+	Hear(pcm []int16)
 	// Say returns what the far end shall hear: either a frame of its own at the
 	// mixer's rate, valid until the next tick, or the Shared mix. Two nils mean
 	// "nothing".

@@ -62,10 +62,10 @@ func (p *Port) tidy() {
 	defer p.engine.topology.Unlock()
 	p.mu.Lock()
 	for s := range p.plays {
-		p.plays[s] = keep(p.plays[s], func(b *Playback) bool { return !b.over() })
+		p.plays[s] = keep(p.plays[s], func(b *Playback) bool { return !b.Over() })
 	}
 	p.taps = keep(p.taps, func(t *tap) bool { return !t.removed.Load() })
-	p.records = keep(p.records, func(r *Recording) bool { return !r.over() })
+	p.records = keep(p.records, func(r *Recording) bool { return !r.Over() })
 	p.mu.Unlock()
 	p.settle()
 }
@@ -80,12 +80,6 @@ func keep[T any](list []T, wanted func(T) bool) []T {
 	}
 	clear(list[len(kept):])
 	return kept
-}
-
-func (b *Playback) over() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.ended
 }
 
 // readPhase takes a frame from the far end and shows it to all who listen.
@@ -117,10 +111,25 @@ func (c *chain) readPhase(time.Time) {
 		said = nil
 	}
 	if p.seat != nil {
-		p.seat.Hear(said, c.rate)
+		c.tell(p.seat, said)
 	} else if p.peer.Load() != nil {
 		p.lent.say(said, c.rate)
 	}
+}
+
+// tell gives a mixer what the far end said, at the mixer's rate.
+func (c *chain) tell(s Seat, said []int16) {
+	if said == nil {
+		s.Hear(nil)
+		return
+	}
+	if s.Rate() != c.rate {
+		c.toSeat.set(c.port.engine, c.rate, s.Rate())
+		c.seatPCM = grow(c.seatPCM[:0], SamplesPerFrame(s.Rate()))
+		c.toSeat.frame(said, c.seatPCM)
+		said = c.seatPCM
+	}
+	s.Hear(said)
 }
 
 // frameOf returns the frame that sounds in a direction, and whether it does.
@@ -140,12 +149,12 @@ func (c *chain) perform(d Direction) (sounded bool) {
 	first := len(list) // of those that are heard: the newest that covers, and what is mixed over it
 	for first > 0 {
 		first--
-		if b := list[first]; !b.over() && !b.opts.Mix {
+		if b := list[first]; !b.Over() && !b.opts.Mix {
 			break
 		}
 	}
 	for _, b := range list[first:] {
-		n := b.read(p.engine, c.rate, c.extra)
+		n := b.Frame(c.rate, c.extra)
 		if n == 0 {
 			continue
 		}
@@ -193,7 +202,7 @@ func (c *chain) writePhase(now time.Time) {
 		}
 	}
 	for _, r := range p.records {
-		r.frame(p.engine, c.rate, c.read, c.write)
+		r.Frame(c.rate, c.read, c.write)
 	}
 	switch {
 	case !free:

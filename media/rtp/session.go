@@ -1,0 +1,371 @@
+// Package rtp carries the sound of a leg over UDP: RTP and RTCP (RFC 3550), the
+// ports they use, and the guard that decides whom to listen to.
+//
+// A Session is a media.Wire: packets come from its one reader goroutine and go
+// out from whoever calls Send, without copies or allocations in between. It
+// knows addresses and headers only; payloads, digits, jitter and the continuity
+// of sequence numbers are the Port's. SDP is in media/sdp, encryption and ICE in
+// webrtc.
+package rtp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchlet/switchlet/media"
+)
+
+// ErrNoRemote is returned by Send while the far end's address is not known.
+var ErrNoRemote = errors.New("rtp: no remote address yet")
+
+// maxDatagram is the longest datagram that is read whole, in bytes; longer ones
+// are no telephone's.
+const maxDatagram = 1600
+
+// Options are what a Session needs to know beside its address.
+type Options struct {
+	// SSRC is our synchronisation source; 0 chooses one at random.
+	SSRC uint32
+	// ClockRate is the RTP clock in Hz for RTCP's jitter and timestamps; 0 is
+	// 8000. SetClockRate changes it.
+	ClockRate int
+	// RTCP is the interval of reports; 0 turns RTCP off.
+	RTCP time.Duration
+	// Mux carries RTCP on the RTP port (RFC 5761) instead of the next one.
+	Mux bool
+	// CNAME is what RTCP's SDES calls us; "" makes a random one.
+	CNAME string
+	// OnLatch is called from the reader's goroutine when the far end turns out to
+	// send from another address than the SDP said.
+	OnLatch func(from, to netip.AddrPort)
+	// Log receives latches and trouble; nil discards them.
+	Log *slog.Logger
+}
+
+// Counters are what a Session counted since Listen.
+type Counters struct {
+	Packets   uint64 // RTP packets accepted
+	Foreign   uint64 // dropped: from another source than the far end
+	Malformed uint64 // dropped: not RTP
+	Sent      uint64
+	RTCP      uint64 // RTCP packets accepted
+	RTCPBytes uint64
+	Latched   bool // the far end's address was learned
+	// What the far end's reports say of what we send.
+	RemoteLost   int32   // packets, cumulative
+	RemoteLoss   float64 // percent, in the last interval
+	RemoteJitter time.Duration
+	RoundTrip    time.Duration // 0: unknown
+}
+
+// Session is one leg's UDP sockets.
+type Session struct {
+	conn  *net.UDPConn
+	rtcp  *net.UDPConn // nil: off or on the same port
+	local netip.AddrPort
+	free  func()
+	opts  Options
+	log   *slog.Logger
+
+	receive atomic.Pointer[func(*media.Packet)]
+	cancel  context.CancelFunc
+	done    sync.WaitGroup
+	closing sync.Once
+
+	mu        sync.Mutex // latch, reception, counters
+	latch     latch
+	from      reception
+	fromClock int
+	counts    Counters
+	heard     netip.AddrPort // the last source that was dropped
+
+	send     sync.Mutex
+	remote   netip.AddrPort
+	rtcpTo   netip.AddrPort
+	buf      [maxDatagram]byte
+	sent     uint32
+	octets   uint32
+	lastTS   uint32
+	lastSent time.Time
+	clock    int
+}
+
+// Listen opens an even port of the range for RTP on ip, and the next for RTCP if
+// that is wanted, and begins to read. The error is ErrNoPorts if none is free.
+func Listen(ip netip.Addr, ports *Ports, o Options) (*Session, error) {
+	if o.SSRC == 0 {
+		o.SSRC = rand.Uint32() | 1
+	}
+	if o.ClockRate == 0 {
+		o.ClockRate = 8000
+	}
+	if o.CNAME == "" {
+		o.CNAME = fmt.Sprintf("%016x", rand.Uint64())
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Session{opts: o, log: o.Log, clock: o.ClockRate, fromClock: o.ClockRate}
+	if err := s.bind(ip.Unmap(), ports); err != nil {
+		return nil, err
+	}
+	var ctx context.Context
+	ctx, s.cancel = context.WithCancel(context.Background())
+	s.done.Go(s.read)
+	if s.rtcp != nil {
+		s.done.Go(s.readRTCP)
+	}
+	if o.RTCP > 0 {
+		s.done.Go(func() { s.report(ctx) })
+	}
+	return s, nil
+}
+
+// bind tries the range's ports until one is free on the machine, too.
+func (s *Session) bind(ip netip.Addr, ports *Ports) error {
+	for range ports.Len() {
+		port, err := ports.take(ip)
+		if err != nil {
+			return err
+		}
+		if s.open(ip, port) {
+			s.local = netip.AddrPortFrom(ip, port)
+			s.free = func() { ports.release(ip, port) }
+			return nil
+		}
+		ports.release(ip, port)
+	}
+	return fmt.Errorf("rtp: listen on %s: %w", ip, ErrNoPorts)
+}
+
+func (s *Session) open(ip netip.Addr, port uint16) bool {
+	network := "udp6"
+	if ip.Is4() {
+		network = "udp4"
+	}
+	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, port)))
+	if err != nil {
+		return false
+	}
+	if s.opts.RTCP > 0 && !s.opts.Mux {
+		s.rtcp, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, port+1)))
+		if err != nil {
+			conn.Close()
+			return false
+		}
+	}
+	s.conn = conn
+	return true
+}
+
+// Local returns our RTP address.
+func (s *Session) Local() netip.AddrPort { return s.local }
+
+// SSRC returns our synchronisation source.
+func (s *Session) SSRC() uint32 { return s.opts.SSRC }
+
+// Remote returns where we send to, and what the SDP said.
+func (s *Session) Remote() (actual, reported netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.latch.remote, s.latch.reported
+}
+
+// SetRemote sets the far end's address as the SDP has it and how to learn a
+// better one. It is called again with each re-INVITE; an address learned before
+// stays while the SDP says the same.
+func (s *Session) SetRemote(addr netip.AddrPort, l Latch) {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	s.mu.Lock()
+	s.latch.set(addr, l)
+	actual := s.latch.remote
+	s.mu.Unlock()
+	s.aim(actual)
+}
+
+// SetClockRate sets the RTP clock in Hz for RTCP.
+func (s *Session) SetClockRate(hz int) {
+	s.send.Lock()
+	s.clock = hz
+	s.send.Unlock()
+	s.mu.Lock()
+	s.fromClock, s.from.jitter, s.from.timed = hz, 0, false
+	s.mu.Unlock()
+}
+
+// aim sets where packets are sent.
+func (s *Session) aim(to netip.AddrPort) {
+	s.send.Lock()
+	s.remote, s.rtcpTo = to, to
+	if !s.opts.Mux && to.Port() < 65535 {
+		s.rtcpTo = netip.AddrPortFrom(to.Addr(), to.Port()+1)
+	}
+	s.send.Unlock()
+}
+
+// Receive sets who gets the packets.
+func (s *Session) Receive(f func(*media.Packet)) {
+	if f == nil {
+		s.receive.Store(nil)
+		return
+	}
+	s.receive.Store(&f)
+}
+
+// Addresses returns our address and where we send to.
+func (s *Session) Addresses() (local, remote string) {
+	actual, _ := s.Remote()
+	if !actual.IsValid() {
+		return s.local.String(), ""
+	}
+	return s.local.String(), actual.String()
+}
+
+// Counters returns what was counted so far.
+func (s *Session) Counters() Counters {
+	s.mu.Lock()
+	c := s.counts
+	c.Latched = s.latch.learned
+	s.mu.Unlock()
+	s.send.Lock()
+	c.Sent = uint64(s.sent)
+	s.send.Unlock()
+	return c
+}
+
+// Troubles says in words what is wrong with the addresses.
+func (s *Session) Troubles() (out []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := &s.latch
+	if l.learned {
+		out = append(out, fmt.Sprintf("source differs from SDP: packets come from %s, SDP says %s", l.remote, l.reported))
+	}
+	if s.counts.Foreign > 0 {
+		out = append(out, fmt.Sprintf("%d packets from other sources were dropped, the last from %s", s.counts.Foreign, s.heard))
+	}
+	if s.counts.Malformed > 0 {
+		out = append(out, fmt.Sprintf("%d datagrams were not RTP", s.counts.Malformed))
+	}
+	if !l.remote.IsValid() || l.remote.Port() == 0 {
+		out = append(out, "the far end's address is not known")
+	}
+	return out
+}
+
+// Send transmits p. A packet that was received by another Session is sent from
+// the buffer it came in.
+func (s *Session) Send(p *media.Packet) error {
+	s.send.Lock()
+	defer s.send.Unlock()
+	if !s.remote.IsValid() || s.remote.Port() == 0 {
+		return ErrNoRemote
+	}
+	ssrc := p.SSRC
+	if ssrc == 0 {
+		ssrc = s.opts.SSRC
+	}
+	var b []byte
+	if at := len(p.Buf) - len(p.Payload) - headerLen; at >= 0 && p.Buf != nil {
+		b = p.Buf[at:]
+	} else {
+		if len(p.Payload) > maxDatagram-headerLen {
+			return fmt.Errorf("rtp: send: payload of %d bytes", len(p.Payload))
+		}
+		b = s.buf[:headerLen+copy(s.buf[headerLen:], p.Payload)]
+	}
+	putHeader(b, p, ssrc)
+	if _, err := s.conn.WriteToUDPAddrPort(b, s.remote); err != nil {
+		return fmt.Errorf("rtp: send to %s: %w", s.remote, err)
+	}
+	s.sent++
+	s.octets += uint32(len(p.Payload))
+	if s.opts.RTCP > 0 {
+		s.lastTS, s.lastSent = p.Timestamp, time.Now()
+	}
+	return nil
+}
+
+// read takes datagrams until the socket is closed.
+func (s *Session) read() {
+	buf := make([]byte, maxDatagram)
+	pkt := new(media.Packet)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			if errors.Is(err, net.ErrClosed) {
+				return
+			}
+			continue // an ICMP error of an earlier packet
+		}
+		s.datagram(buf[:n], from, pkt)
+	}
+}
+
+func (s *Session) datagram(b []byte, from netip.AddrPort, pkt *media.Packet) {
+	now := time.Now()
+	if isRTCP(b) {
+		s.control(b, from, now)
+		return
+	}
+	ok := parse(b, pkt)
+	if from.Addr().Is4In6() {
+		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	}
+	s.mu.Lock()
+	if !ok {
+		s.counts.Malformed++
+		s.mu.Unlock()
+		return
+	}
+	before := s.latch.remote
+	accept, moved := s.latch.admit(from, pkt, now)
+	if !accept {
+		s.counts.Foreign++
+		s.heard = from
+		s.mu.Unlock()
+		return
+	}
+	s.counts.Packets++
+	if s.opts.RTCP > 0 {
+		s.from.arrive(pkt, now, s.fromClock)
+	}
+	s.mu.Unlock()
+	if moved {
+		s.aim(from)
+		s.log.Info(fmt.Sprintf("Auto Changing audio port from %s to %s", before, from))
+		if s.opts.OnLatch != nil {
+			s.opts.OnLatch(before, from)
+		}
+	}
+	if f := s.receive.Load(); f != nil {
+		pkt.Arrived = now
+		(*f)(pkt)
+	}
+}
+
+// Close ends the reader, waits for it, and gives the port back. A function set
+// by Receive must not call it.
+func (s *Session) Close() error {
+	s.closing.Do(func() {
+		if s.opts.RTCP > 0 {
+			s.goodbye()
+		}
+		s.cancel()
+		s.conn.Close()
+		if s.rtcp != nil {
+			s.rtcp.Close()
+		}
+		s.done.Wait()
+		s.free()
+	})
+	return nil
+}
