@@ -80,7 +80,7 @@ func (p *preprocessor) run(src *source, cmd, data string) error {
 	switch cmd {
 	case "set":
 		if name, value, ok := assignment(data); ok {
-			p.set(name, strings.ReplaceAll(value, "${", "%{"))
+			p.set(src, name, strings.ReplaceAll(value, "${", "%{"))
 		} else {
 			p.warn(src, Warn, "set needs name=value, not %q; ignored", data)
 		}
@@ -94,7 +94,7 @@ func (p *preprocessor) run(src *source, cmd, data string) error {
 	case "env-set":
 		if name, env, ok := strings.Cut(data, "=$"); ok {
 			if value, ok := os.LookupEnv(env); ok {
-				p.set(name, value)
+				p.set(src, name, value)
 			}
 		}
 	case "stun-set":
@@ -113,12 +113,12 @@ func assignment(data string) (name, value string, ok bool) {
 }
 
 // set gives a global variable a value, unless the caller has pinned it.
-func (p *preprocessor) set(name, value string) {
+func (p *preprocessor) set(src *source, name, value string) {
 	if v, ok := p.pinned[strings.ToLower(name)]; ok {
 		value = v
 	}
 	p.globals.Set(name, value)
-	p.sets = append(p.sets, Pair{name, value})
+	p.sets = append(p.sets, assigned{Pair{name, value}, src.name, src.line})
 }
 
 func (p *preprocessor) include(src *source, pattern string) error {
@@ -173,7 +173,7 @@ func (p *preprocessor) execSet(src *source, data string) {
 		return
 	}
 	if out = strings.TrimRight(out, " \r\n"); out != "" {
-		p.set(name, out)
+		p.set(src, name, out)
 	}
 }
 
@@ -221,7 +221,7 @@ func (p *preprocessor) stunSet(src *source, data string) {
 		return
 	}
 	if _, pinned := p.pinned[strings.ToLower(name)]; pinned {
-		p.set(name, "")
+		p.set(src, name, "")
 		return
 	}
 	answer, asked := p.stun[target]
@@ -236,7 +236,7 @@ func (p *preprocessor) stunSet(src *source, data string) {
 		p.warn(src, Warn, "stun-set failed: %s: %v; %s keeps its value", target, answer.err, name)
 		return
 	}
-	p.set(name, answer.address)
+	p.set(src, name, answer.address)
 }
 
 var (

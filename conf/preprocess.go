@@ -65,7 +65,7 @@ type preprocessor struct {
 	tree     layers
 	globals  *Globals
 	pinned   map[string]string
-	sets     []Pair
+	sets     []assigned
 	out      strings.Builder
 	where    sourceMap
 	warnings []Warning

@@ -7,8 +7,15 @@ import "slices"
 type Tree struct {
 	root     *Node
 	globals  []Pair
-	sets     []Pair
+	sets     []assigned
 	warnings []Warning
+}
+
+// assigned is a variable that the tree itself set, and where.
+type assigned struct {
+	Pair
+	file string
+	line int
 }
 
 // Root returns the root element, in practice <document>.
