@@ -28,7 +28,7 @@ func (a *adapter) push(in []int16) {
 	} else {
 		n := len(a.buf)
 		a.buf = grow(a.buf, len(in)*a.to/a.from+8)
-		n += a.rs.Process(in, a.buf[n:])
+		n += a.rs.Process(a.buf[n:], in)
 		a.buf = a.buf[:n]
 	}
 	if limit := 4 * SamplesPerFrame(MaxRate); len(a.buf) > limit {

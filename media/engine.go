@@ -13,7 +13,7 @@ type Resampler interface {
 	// Process converts all of in, writes the result to out and returns the
 	// samples written, which may differ by one from call to call. out has room
 	// for len(in)*to/from+8 samples.
-	Process(in, out []int16) int
+	Process(out, in []int16) int
 }
 
 // A Detector finds DTMF digits in sound.
@@ -105,7 +105,7 @@ type linear struct {
 
 func newLinear(from, to int) Resampler { return &linear{from: from, to: to} }
 
-func (l *linear) Process(in, out []int16) int {
+func (l *linear) Process(out, in []int16) int {
 	n := 0
 	for l.pos < len(in)*l.to && n < len(out) {
 		i, frac := l.pos/l.to, l.pos%l.to
