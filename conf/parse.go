@@ -99,9 +99,10 @@ type parser struct {
 	cur   *Node
 	depth int
 	text  map[*Node]*strings.Builder
-	// folded counts the line breaks inside attribute values before pos: the
-	// reference turns them into spaces and no longer counts them in its errors.
-	folded int
+	// folded counts the line breaks inside attribute values of tags that are
+	// done: the reference turns them into spaces and no longer counts them in
+	// its errors. folding counts those of the tag at hand.
+	folded, folding int
 }
 
 func parse(text string, where *sourceMap) (*Node, error) {
@@ -267,6 +268,8 @@ func (p *parser) startTag(start int) error {
 		return p.fail(start, "missing >")
 	}
 	p.pos++
+	p.folded += p.folding
+	p.folding = 0
 	if p.cur == nil {
 		p.root = n
 	} else {
@@ -295,7 +298,7 @@ func (p *parser) attribute(n *Node, start int) error {
 				return p.fail(start, "missing %c", q)
 			}
 			raw := p.s[from : from+i]
-			p.folded += strings.Count(raw, "\n")
+			p.folding += strings.Count(raw, "\n")
 			value = decode(raw, true)
 			p.pos = from + i + 1
 		}

@@ -15,6 +15,8 @@ const (
 	maxLine = 1 << 20
 	// maxDepth is how deep files may include each other.
 	maxDepth = 100
+	// maxWork bounds the lines that are treated, in bytes after expansion.
+	maxWork = 4 * MaxDocument
 	// maxIncludes bounds the files of one document, so that files that include
 	// each other end.
 	maxIncludes = 20000
@@ -70,6 +72,7 @@ type preprocessor struct {
 	where    sourceMap
 	warnings []Warning
 	includes int
+	work     int
 	stun     map[string]stunAnswer
 }
 
@@ -140,6 +143,9 @@ func (p *preprocessor) line(src *source, line string) error {
 	line, err := p.expand(src, line)
 	if err != nil {
 		return err
+	}
+	if p.work += len(line); p.work > maxWork {
+		return p.refuse(src, "the files have more than %d bytes with their variables expanded", maxWork)
 	}
 	if strings.Contains(line, "<include>") || strings.Contains(line, "</include>") || strings.Contains(line, "<?") {
 		return nil
