@@ -1,0 +1,225 @@
+package webrtc
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/pion/dtls/v3"
+	"github.com/pion/ice/v4"
+	"github.com/pion/interceptor"
+	"github.com/pion/logging"
+	"github.com/pion/stun/v4"
+	pion "github.com/pion/webrtc/v4"
+)
+
+// DefaultPort is the UDP port on which all browsers meet the switch.
+const DefaultPort = 10000
+
+// Times of ICE and the sizes of what pion buffers for one call.
+const (
+	iceDisconnected = 6 * time.Second
+	iceFailed       = 20 * time.Second
+	iceKeepalive    = 2 * time.Second
+	tcpReadBuffer   = 64
+	receiveMTU      = 1500
+)
+
+// network is what all calls share: the sockets, the certificate of DTLS, and the
+// pion API that is set up with them.
+type network struct {
+	api    *pion.API
+	cert   pion.Certificate
+	mux    ice.UDPMux
+	tcp    ice.TCPMux
+	locals []localCandidate // what descriptions offer, best first
+}
+
+// listenNetwork opens the port on each local address. port 0 takes any free one,
+// the same on every address. advertised addresses come before the local ones in
+// descriptions.
+func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network, error) {
+	n := &network{}
+	if len(locals) == 0 {
+		return nil, errors.New("webrtc: no rtp-ip: browsers have no address to send sound to")
+	}
+	muxes := make([]ice.UDPMux, 0, len(locals))
+	fail := func(err error) (*network, error) {
+		for _, m := range muxes {
+			m.Close()
+		}
+		return nil, err
+	}
+	for _, ip := range locals {
+		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))))
+		if err != nil {
+			return fail(fmt.Errorf("webrtc: rtp-ip %s: %w; it must be an address of this machine (the address that browsers see goes into ext-rtp-ip), and the port must be free", ip, err))
+		}
+		port = conn.LocalAddr().(*net.UDPAddr).Port
+		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: quiet{}}))
+	}
+	n.mux = ice.NewMultiUDPMuxDefault(muxes...)
+	if tcpPort > 0 {
+		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(locals[0], uint16(tcpPort))))
+		if err != nil {
+			return fail(fmt.Errorf("webrtc: TCP port for browsers: %w", err))
+		}
+		n.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, Logger: quiet{}, ReadBufferSize: tcpReadBuffer})
+	}
+	n.advertise(locals, advertised, port, tcpPort)
+	if err := n.certify(); err != nil {
+		n.close()
+		return nil, err
+	}
+	if err := n.prepare(locals); err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// advertise lists the candidates: priorities fall, hosts over UDP first.
+func (n *network) advertise(locals, advertised []netip.Addr, port, tcpPort int) {
+	seen := map[netip.Addr]bool{}
+	preference := uint32(65535)
+	for _, list := range [][]netip.Addr{advertised, locals} {
+		for _, ip := range list {
+			if seen[ip] || ip.IsUnspecified() {
+				continue
+			}
+			seen[ip] = true
+			n.locals = append(n.locals, localCandidate{
+				addr: netip.AddrPortFrom(ip, uint16(port)), priority: 126<<24 | preference<<8 | 255})
+			preference--
+		}
+	}
+	if tcpPort <= 0 {
+		return
+	}
+	for _, c := range n.locals {
+		n.locals = append(n.locals, localCandidate{tcp: true,
+			addr: netip.AddrPortFrom(c.addr.Addr(), uint16(tcpPort)), priority: 90<<24 | preference<<8 | 255})
+		preference--
+	}
+}
+
+func (n *network) certify() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("webrtc: key of DTLS: %w", err)
+	}
+	cert, err := pion.GenerateCertificate(key)
+	if err != nil {
+		return fmt.Errorf("webrtc: certificate of DTLS: %w", err)
+	}
+	n.cert = *cert
+	return nil
+}
+
+func (n *network) prepare(locals []netip.Addr) error {
+	engine := &pion.MediaEngine{}
+	for _, c := range []pion.RTPCodecParameters{
+		{PayloadType: offerOpus, RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypeOpus, ClockRate: 48000, Channels: 2}},
+		{PayloadType: 9, RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypeG722, ClockRate: 8000}},
+		{PayloadType: 0, RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypePCMU, ClockRate: 8000}},
+		{PayloadType: 8, RTPCodecCapability: pion.RTPCodecCapability{MimeType: pion.MimeTypePCMA, ClockRate: 8000}},
+		{PayloadType: offerEvents48, RTPCodecCapability: pion.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 48000}},
+		{PayloadType: offerEvents8, RTPCodecCapability: pion.RTPCodecCapability{MimeType: "audio/telephone-event", ClockRate: 8000}},
+	} {
+		if err := engine.RegisterCodec(c, pion.RTPCodecTypeAudio); err != nil {
+			return fmt.Errorf("webrtc: %s: %w", c.MimeType, err)
+		}
+	}
+	types := []pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeUDP6}
+	if n.tcp != nil {
+		types = append(types, pion.NetworkTypeTCP4, pion.NetworkTypeTCP6)
+	}
+	var s pion.SettingEngine
+	s.LoggerFactory = quietLogs{}
+	s.SetNetworkTypes(types)
+	s.SetICEUDPMux(n.mux)
+	if n.tcp != nil {
+		s.SetICETCPMux(n.tcp)
+	}
+	s.DisableActiveTCP(true)
+	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetIPFilter(func(ip net.IP) bool {
+		a, ok := netip.AddrFromSlice(ip)
+		for _, local := range locals {
+			if ok && a.Unmap() == local {
+				return true
+			}
+		}
+		return false
+	})
+	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
+	s.SetICEBindingRequestHandler(follow)
+	s.SetReceiveMTU(receiveMTU)
+	s.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80, dtls.SRTP_AEAD_AES_128_GCM)
+	n.api = pion.NewAPI(pion.WithMediaEngine(engine), pion.WithSettingEngine(s),
+		pion.WithInterceptorRegistry(&interceptor.Registry{}))
+	return nil
+}
+
+// follow changes to the pair that the browser nominates, whatever its priority:
+// browsers move to a cheaper network while the call runs, and sound sent to the
+// old address would be lost. The request was authenticated already.
+func follow(m *stun.Message, _, _ ice.Candidate, pair *ice.CandidatePair) bool {
+	return m.Contains(stun.AttrUseCandidate) && pair.ResponsesReceived() > 0
+}
+
+func (n *network) close() {
+	if n.tcp != nil {
+		n.tcp.Close()
+	}
+	n.mux.Close()
+}
+
+// fingerprint is that of our DTLS certificate.
+func (n *network) fingerprint() (fingerprint, error) {
+	prints, err := n.cert.GetFingerprints()
+	if err != nil || len(prints) == 0 {
+		return fingerprint{}, fmt.Errorf("webrtc: fingerprint of DTLS: %w", err)
+	}
+	return fingerprint{strings.ToLower(prints[0].Algorithm), strings.ToUpper(prints[0].Value)}, nil
+}
+
+// gathered waits until pion has its addresses, which takes no network.
+func gathered(ctx context.Context, pc *pion.PeerConnection, set func() error) error {
+	done := pion.GatheringCompletePromise(pc)
+	if err := set(); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// quiet discards pion's own log: what matters comes back as errors and states.
+type quiet struct{}
+
+func (quiet) Trace(string)          {}
+func (quiet) Tracef(string, ...any) {}
+func (quiet) Debug(string)          {}
+func (quiet) Debugf(string, ...any) {}
+func (quiet) Info(string)           {}
+func (quiet) Infof(string, ...any)  {}
+func (quiet) Warn(string)           {}
+func (quiet) Warnf(string, ...any)  {}
+func (quiet) Error(string)          {}
+func (quiet) Errorf(string, ...any) {}
+
+type quietLogs struct{}
+
+func (quietLogs) NewLogger(string) logging.LeveledLogger { return quiet{} }

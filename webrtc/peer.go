@@ -1,0 +1,221 @@
+package webrtc
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"sync"
+	"time"
+
+	pion "github.com/pion/webrtc/v4"
+)
+
+// negotiationLimit bounds what pion does locally for one description.
+const negotiationLimit = 3 * time.Second
+
+// peer is one PeerConnection with a browser: ICE, DTLS and SRTP of one call. A
+// call gets a new one when the browser comes back with another connection.
+type peer struct {
+	net    *network
+	pc     *pion.PeerConnection
+	sender *pion.RTPSender
+	wire   *wire
+	cname  string
+	msid   string
+
+	session int64
+	version int64 // of the last description sent
+
+	remote fingerprint // of the browser's certificate, to know it again
+
+	once      sync.Once
+	connected chan struct{} // closed when sound can flow
+	failOnce  sync.Once
+	failed    chan struct{} // closed when it never will again
+}
+
+// token returns n random characters of an ICE-safe alphabet.
+func token(n int) string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	b := make([]byte, n)
+	rand.Read(b)
+	for i := range b {
+		b[i] = alphabet[int(b[i])%len(alphabet)]
+	}
+	return string(b)
+}
+
+// newPeer makes a connection that has negotiated nothing yet.
+func newPeer(n *network) (*peer, error) {
+	pc, err := n.api.NewPeerConnection(pion.Configuration{
+		Certificates: []pion.Certificate{n.cert}, BundlePolicy: pion.BundlePolicyMaxBundle})
+	if err != nil {
+		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
+	}
+	p := &peer{net: n, pc: pc, cname: token(16), msid: token(32), session: time.Now().Unix(),
+		connected: make(chan struct{}), failed: make(chan struct{})}
+	p.version = p.session
+	p.wire = &wire{peer: p, id: "a0", stream: p.msid}
+	p.wire.in.clock = 48000
+	pc.OnTrack(p.wire.track)
+	pc.OnConnectionStateChange(func(s pion.PeerConnectionState) {
+		switch s {
+		case pion.PeerConnectionStateConnected:
+			p.once.Do(func() { close(p.connected) })
+		case pion.PeerConnectionStateFailed, pion.PeerConnectionStateClosed:
+			p.failOnce.Do(func() { close(p.failed) })
+		}
+	})
+	t, err := pc.AddTransceiverFromTrack(p.wire, pion.RTPTransceiverInit{Direction: pion.RTPTransceiverDirectionSendrecv})
+	if err != nil {
+		pc.Close()
+		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
+	}
+	p.sender = t.Sender()
+	p.wire.readers.Add(1)
+	go func() {
+		defer p.wire.readers.Done()
+		p.wire.out.receiverReports(p.sender, p.wire.outSSRC)
+	}()
+	return p, nil
+}
+
+func (w *wire) outSSRC() uint32 {
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	return w.ssrc
+}
+
+// answer takes a browser's offer and returns our answer to it. It may be called
+// again for an offer of the same browser connection (updateMedia, ICE restart).
+func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agreement, cands []candidate) (string, error) {
+	ctx, stop := context.WithTimeout(ctx, negotiationLimit)
+	defer stop()
+	s := &offer.sections[audio]
+	maps := []rtpmap{a.codec}
+	if a.events.clock != 0 {
+		maps = append(maps, a.events)
+	}
+	mid := s.mid
+	if mid == "" {
+		mid = "0"
+	}
+	setup, ours := "actpass", "active"
+	if s.setup == "active" {
+		setup, ours = "active", "passive"
+	} else if s.setup == "passive" {
+		setup = "passive"
+	}
+	p.wire.in.setClock(a.format.Codec.ClockRate)
+	err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: remoteText(s, maps, cands, mid, setup)})
+	if err != nil {
+		return "", fmt.Errorf("webrtc: offer: %w", err)
+	}
+	local, err := p.pc.CreateAnswer(nil)
+	if err != nil {
+		return "", fmt.Errorf("webrtc: answer: %w", err)
+	}
+	if err := gathered(ctx, p.pc, func() error { return p.pc.SetLocalDescription(local) }); err != nil {
+		return "", fmt.Errorf("webrtc: answer: %w", err)
+	}
+	p.remote, _ = s.secure()
+	t, err := p.transport(ours)
+	if err != nil {
+		return "", err
+	}
+	return t.answerText(offer, audio, a, mirrored(s.direction)), nil
+}
+
+// mirrored is the direction of an answer.
+func mirrored(offered string) string {
+	switch offered {
+	case "sendonly":
+		return "recvonly"
+	case "recvonly":
+		return "sendonly"
+	case "inactive":
+		return "inactive"
+	}
+	return "sendrecv"
+}
+
+// offer returns our own offer with the given payload types.
+func (p *peer) offer(ctx context.Context, maps []rtpmap, ptime int) (string, error) {
+	ctx, stop := context.WithTimeout(ctx, negotiationLimit)
+	defer stop()
+	local, err := p.pc.CreateOffer(nil)
+	if err != nil {
+		return "", fmt.Errorf("webrtc: offer: %w", err)
+	}
+	if err := gathered(ctx, p.pc, func() error { return p.pc.SetLocalDescription(local) }); err != nil {
+		return "", fmt.Errorf("webrtc: offer: %w", err)
+	}
+	t, err := p.transport("actpass")
+	if err != nil {
+		return "", err
+	}
+	return t.offerText(maps, ptime), nil
+}
+
+// answered takes the browser's answer to our offer.
+func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
+	maps := []rtpmap{a.codec}
+	if a.events.clock != 0 {
+		maps = append(maps, a.events)
+	}
+	setup := s.setup
+	if setup != "passive" {
+		setup = "active"
+	}
+	p.wire.in.setClock(a.format.Codec.ClockRate)
+	text := remoteText(s, maps, cands, "0", setup)
+	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: text}); err != nil {
+		return fmt.Errorf("webrtc: answer: %w", err)
+	}
+	p.remote, _ = s.secure()
+	return nil
+}
+
+// transport reads our side from pion's local description.
+func (p *peer) transport(setup string) (*transport, error) {
+	d, err := parseDescription(p.pc.LocalDescription().SDP)
+	if err != nil {
+		return nil, err
+	}
+	s := &d.sections[0]
+	print, err := p.net.fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	p.version++
+	t := &transport{ufrag: s.ufrag, pwd: s.pwd, print: print, setup: setup, candidates: p.net.locals,
+		cname: p.cname, msid: p.msid, session: p.session, version: p.version}
+	if len(s.ssrcs) > 0 {
+		t.ssrc = s.ssrcs[0]
+	}
+	return t, nil
+}
+
+// wait returns when sound can flow, or false when it cannot within the limit or
+// before ctx ends.
+func (p *peer) wait(ctx context.Context, limit time.Duration) bool {
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case <-p.connected:
+		return true
+	case <-p.failed:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// addresses are the transport addresses of the pair that ICE chose.
+func (p *peer) addresses() (local, remote string) {
+	pair, err := p.sender.Transport().ICETransport().GetSelectedCandidatePair()
+	if err != nil || pair == nil {
+		return "", ""
+	}
+	return fmt.Sprintf("%s:%d", pair.Local.Address, pair.Local.Port), fmt.Sprintf("%s:%d", pair.Remote.Address, pair.Remote.Port)
+}

@@ -1,0 +1,248 @@
+package webrtc
+
+import (
+	"context"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/pion/rtp"
+	pion "github.com/pion/webrtc/v4"
+
+	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/codec"
+)
+
+var loopback = netip.MustParseAddr("127.0.0.1")
+
+// browser is a pion peer that behaves as a page does: it gathers on loopback and
+// exchanges whole descriptions.
+type browser struct {
+	t     *testing.T
+	pc    *pion.PeerConnection
+	track *pion.TrackLocalStaticRTP
+	heard chan *rtp.Packet
+	lost  atomic.Int64
+	rtcp  atomic.Int64
+}
+
+func newBrowser(t *testing.T, mime string, clock uint32, channels uint16) *browser {
+	t.Helper()
+	engine := &pion.MediaEngine{}
+	pt := map[string]pion.PayloadType{pion.MimeTypeOpus: 111, pion.MimeTypePCMU: 0, pion.MimeTypeG722: 9}[mime]
+	must(t, engine.RegisterCodec(pion.RTPCodecParameters{PayloadType: pt, RTPCodecCapability: pion.RTPCodecCapability{
+		MimeType: mime, ClockRate: clock, Channels: channels, SDPFmtpLine: "minptime=10;useinbandfec=1"}}, pion.RTPCodecTypeAudio))
+	must(t, engine.RegisterCodec(pion.RTPCodecParameters{PayloadType: 110, RTPCodecCapability: pion.RTPCodecCapability{
+		MimeType: "audio/telephone-event", ClockRate: 48000}}, pion.RTPCodecTypeAudio))
+	var s pion.SettingEngine
+	s.SetIncludeLoopbackCandidate(true)
+	s.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4})
+	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
+	api := pion.NewAPI(pion.WithMediaEngine(engine), pion.WithSettingEngine(s))
+	pc, err := api.NewPeerConnection(pion.Configuration{})
+	must(t, err)
+	b := &browser{t: t, pc: pc, heard: make(chan *rtp.Packet, 1000)}
+	b.track, err = pion.NewTrackLocalStaticRTP(pion.RTPCodecCapability{MimeType: mime, ClockRate: clock, Channels: channels}, "audio", "page")
+	must(t, err)
+	sender, err := pc.AddTrack(b.track)
+	must(t, err)
+	go func() {
+		for {
+			packets, _, err := sender.ReadRTCP()
+			if err != nil {
+				return
+			}
+			b.rtcp.Add(int64(len(packets)))
+		}
+	}()
+	pc.OnTrack(func(t *pion.TrackRemote, _ *pion.RTPReceiver) {
+		for {
+			p, _, err := t.ReadRTP()
+			if err != nil {
+				return
+			}
+			select {
+			case b.heard <- p:
+			default:
+				b.lost.Add(1)
+			}
+		}
+	})
+	t.Cleanup(func() { pc.Close() })
+	return b
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// offer is the page's own offer, complete with candidates.
+func (b *browser) offer() string {
+	b.t.Helper()
+	o, err := b.pc.CreateOffer(nil)
+	must(b.t, err)
+	done := pion.GatheringCompletePromise(b.pc)
+	must(b.t, b.pc.SetLocalDescription(o))
+	<-done
+	return b.pc.LocalDescription().SDP
+}
+
+// accept takes the switch's answer.
+func (b *browser) accept(answer string) {
+	b.t.Helper()
+	must(b.t, b.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: answer}))
+}
+
+// answer answers the switch's offer.
+func (b *browser) answer(offer string) string {
+	b.t.Helper()
+	must(b.t, b.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: offer}))
+	a, err := b.pc.CreateAnswer(nil)
+	must(b.t, err)
+	done := pion.GatheringCompletePromise(b.pc)
+	must(b.t, b.pc.SetLocalDescription(a))
+	<-done
+	return b.pc.LocalDescription().SDP
+}
+
+// talk sends numbered packets every 20 ms until ctx ends.
+func (b *browser) talk(ctx context.Context, step uint32) {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	p := &rtp.Packet{Header: rtp.Header{Version: 2, SequenceNumber: 1000, Timestamp: 5000}}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		p.SequenceNumber++
+		p.Timestamp += step
+		p.Payload = []byte{0xf8, 0xff, 0xfe, byte(p.SequenceNumber)}
+		if b.track.WriteRTP(p) != nil {
+			return
+		}
+	}
+}
+
+// hear waits for a packet.
+func (b *browser) hear(limit time.Duration) *rtp.Packet {
+	b.t.Helper()
+	select {
+	case p := <-b.heard:
+		return p
+	case <-time.After(limit):
+		b.t.Fatal("the browser hears nothing")
+		return nil
+	}
+}
+
+func testNetwork(t *testing.T) *network {
+	t.Helper()
+	n, err := listenNetwork([]netip.Addr{loopback}, nil, 0, 0)
+	must(t, err)
+	t.Cleanup(n.close)
+	return n
+}
+
+func testPrefs(t *testing.T, list string) []codec.Pref {
+	t.Helper()
+	prefs, skipped := codec.ParseList(codec.Table(), list)
+	if len(skipped) > 0 {
+		t.Fatalf("skipped %v", skipped)
+	}
+	return prefs
+}
+
+// echo returns every packet that comes, as the relay gear does.
+func echo(w *wire) {
+	var out media.Packet
+	w.Receive(func(p *media.Packet) {
+		out = media.Packet{PayloadType: p.PayloadType, Marker: p.Marker, Sequence: p.Sequence, Timestamp: p.Timestamp, Payload: p.Payload}
+		w.Send(&out)
+	})
+}
+
+func negotiated(t *testing.T, text string, prefs []codec.Pref) (*description, int, agreement) {
+	t.Helper()
+	d, err := parseDescription(text)
+	must(t, err)
+	at, ok := d.audio()
+	if !ok {
+		t.Fatal("no audio")
+	}
+	a, err := choose(&d.sections[at], prefs)
+	must(t, err)
+	return d, at, a
+}
+
+func TestPeer_BrowserOffers_SoundGoesBothWays(t *testing.T) {
+	n := testNetwork(t)
+	b := newBrowser(t, pion.MimeTypeOpus, 48000, 2)
+	p, err := newPeer(n)
+	must(t, err)
+	defer p.wire.Close()
+	echo(p.wire)
+	offer := b.offer()
+	began := time.Now()
+	d, at, a := negotiated(t, offer, testPrefs(t, "opus,PCMU"))
+	text, err := p.answer(context.Background(), d, at, &a, d.sections[at].cands)
+	must(t, err)
+	took := time.Since(began)
+	t.Logf("answer after %v:\n%s", took, text)
+	b.accept(text)
+	if !p.wait(context.Background(), 5*time.Second) {
+		t.Fatal("not connected")
+	}
+	t.Logf("connected after %v", time.Since(began))
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go b.talk(ctx, 960)
+	for range 10 {
+		got := b.hear(3 * time.Second)
+		if got.PayloadType != 111 || len(got.Payload) != 4 {
+			t.Fatalf("heard %v", got)
+		}
+	}
+	if local, remote := p.wire.Addresses(); !strings.HasPrefix(local, "127.0.0.1:") || !strings.HasPrefix(remote, "127.0.0.1:") {
+		t.Errorf("addresses %q %q", local, remote)
+	}
+	p.wire.report(time.Now())
+	deadline := time.Now().Add(3 * time.Second)
+	for b.rtcp.Load() == 0 && time.Now().Before(deadline) {
+		b.hear(time.Second)
+	}
+	if b.rtcp.Load() == 0 {
+		t.Error("no receiver report came")
+	}
+}
+
+func TestPeer_SwitchOffers_SoundGoesBothWays(t *testing.T) {
+	n := testNetwork(t)
+	b := newBrowser(t, pion.MimeTypePCMU, 8000, 1)
+	p, err := newPeer(n)
+	must(t, err)
+	defer p.wire.Close()
+	echo(p.wire)
+	prefs := testPrefs(t, "opus,G722,PCMU,PCMA")
+	text, err := p.offer(context.Background(), offered(prefs), 20)
+	must(t, err)
+	t.Log(text)
+	answer := b.answer(text)
+	d, at, a := negotiated(t, answer, prefs)
+	must(t, p.answered(&d.sections[at], &a, d.sections[at].cands))
+	if !p.wait(context.Background(), 5*time.Second) {
+		t.Fatal("not connected")
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go b.talk(ctx, 160)
+	if got := b.hear(3 * time.Second); got.PayloadType != 0 {
+		t.Fatalf("heard %v", got)
+	}
+}

@@ -1,0 +1,187 @@
+package webrtc
+
+import (
+	"encoding/binary"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pion/rtp"
+	pion "github.com/pion/webrtc/v4"
+
+	"github.com/switchlet/switchlet/media"
+)
+
+// errWireClosed is what Send returns after Close.
+var errWireClosed = errors.New("webrtc: wire is closed")
+
+// wire carries the packets of one peer connection. It is the TrackLocal that
+// pion sends, and it reads the tracks that pion receives. SRTP does not exist
+// before ICE and DTLS are done; what is sent until then is lost.
+type wire struct {
+	peer    *peer
+	handler atomic.Pointer[func(*media.Packet)]
+	reading sync.Mutex     // one reader delivers at a time
+	readers sync.WaitGroup // goroutines on pion's streams
+	tracks  atomic.Int32
+	in      reception
+	out     transmission
+	id      string
+	stream  string
+	closed  atomic.Bool
+	arrived atomic.Bool // a packet came
+
+	sending sync.Mutex // guards what follows
+	writer  pion.TrackLocalWriter
+	ssrc    uint32
+	header  rtp.Header
+}
+
+// maxTracks bounds how many streams one browser may open in a call.
+const maxTracks = 8
+
+// Bind takes what pion negotiated (pion.TrackLocal).
+func (w *wire) Bind(c pion.TrackLocalContext) (pion.RTPCodecParameters, error) {
+	params := c.CodecParameters()
+	if len(params) == 0 {
+		return pion.RTPCodecParameters{}, pion.ErrUnsupportedCodec
+	}
+	w.sending.Lock()
+	w.writer, w.ssrc = c.WriteStream(), uint32(c.SSRC())
+	w.sending.Unlock()
+	return params[0], nil
+}
+
+// Unbind ends the sending (pion.TrackLocal).
+func (w *wire) Unbind(pion.TrackLocalContext) error {
+	w.sending.Lock()
+	w.writer = nil
+	w.sending.Unlock()
+	return nil
+}
+
+// ID, RID, StreamID and Kind describe the track (pion.TrackLocal).
+func (w *wire) ID() string              { return w.id }
+func (w *wire) RID() string             { return "" }
+func (w *wire) StreamID() string        { return w.stream }
+func (w *wire) Kind() pion.RTPCodecType { return pion.RTPCodecTypeAudio }
+
+// Receive sets who gets the packets (media.Wire).
+func (w *wire) Receive(fn func(*media.Packet)) {
+	if fn == nil {
+		w.handler.Store(nil)
+		return
+	}
+	w.handler.Store(&fn)
+}
+
+// Send transmits a packet (media.Wire). It allocates nothing.
+func (w *wire) Send(p *media.Packet) error {
+	if w.closed.Load() {
+		return errWireClosed
+	}
+	w.sending.Lock()
+	defer w.sending.Unlock()
+	if w.writer == nil {
+		return nil
+	}
+	ssrc := p.SSRC
+	if ssrc == 0 {
+		ssrc = w.ssrc
+	}
+	w.header = rtp.Header{Version: 2, Marker: p.Marker, PayloadType: p.PayloadType,
+		SequenceNumber: p.Sequence, Timestamp: p.Timestamp, SSRC: ssrc}
+	_, err := w.writer.WriteRTP(&w.header, p.Payload)
+	if err == nil {
+		w.out.count(p.Timestamp, len(p.Payload))
+	}
+	return err
+}
+
+// Addresses returns the pair that ICE chose (media.Wire).
+func (w *wire) Addresses() (local, remote string) { return w.peer.addresses() }
+
+// Close ends the connection and waits for the readers (media.Wire).
+func (w *wire) Close() error {
+	if w.closed.Swap(true) {
+		return nil
+	}
+	err := w.peer.pc.Close()
+	w.readers.Wait()
+	return err
+}
+
+// track reads one stream of the browser until it ends.
+func (w *wire) track(t *pion.TrackRemote, r *pion.RTPReceiver) {
+	if w.tracks.Add(1) > maxTracks {
+		return
+	}
+	w.readers.Add(2)
+	go func() {
+		defer w.readers.Done()
+		w.read(t)
+	}()
+	go func() {
+		defer w.readers.Done()
+		w.in.senderReports(r)
+	}()
+}
+
+func (w *wire) read(t *pion.TrackRemote) {
+	buf := make([]byte, receiveMTU)
+	var packet media.Packet
+	for {
+		n, _, err := t.Read(buf)
+		if n == 0 && err != nil {
+			return // an unknown payload type is an error too, but comes with its packet
+		}
+		now := time.Now()
+		if !parseRTP(buf[:n], &packet) {
+			continue
+		}
+		packet.Arrived = now
+		w.in.packet(&packet, now)
+		if !w.arrived.Load() {
+			w.arrived.Store(true)
+		}
+		if fn := w.handler.Load(); fn != nil {
+			w.reading.Lock()
+			(*fn)(&packet)
+			w.reading.Unlock()
+		}
+	}
+}
+
+// parseRTP reads the header of an RTP packet (RFC 3550 §5.1) into p, whose
+// Payload and Buf point into b. It reports whether b is one.
+func parseRTP(b []byte, p *media.Packet) bool {
+	const fixed = 12
+	if len(b) < fixed || b[0]>>6 != 2 {
+		return false
+	}
+	at := fixed + int(b[0]&0x0f)*4
+	if b[0]&0x10 != 0 {
+		if len(b) < at+4 {
+			return false
+		}
+		at += 4 + int(binary.BigEndian.Uint16(b[at+2:]))*4
+	}
+	end := len(b)
+	if at > end {
+		return false
+	}
+	if b[0]&0x20 != 0 {
+		pad := int(b[end-1])
+		if pad == 0 || pad > end-at {
+			return false
+		}
+		end -= pad
+	}
+	*p = media.Packet{
+		PayloadType: b[1] & 0x7f, Marker: b[1]&0x80 != 0,
+		Sequence: binary.BigEndian.Uint16(b[2:]), Timestamp: binary.BigEndian.Uint32(b[4:]),
+		SSRC: binary.BigEndian.Uint32(b[8:]), Payload: b[at:end], Buf: b[:end],
+	}
+	return true
+}
