@@ -82,11 +82,7 @@ func (b *Bus) Publish(e *Event, file, function string, line int) {
 // number for it. An event that is stamped again gets the new values. A CUSTOM
 // event has its subclass as the first header of all.
 func (b *Bus) Stamp(e *Event, file, function string, line int) {
-	for _, name := range commonNames {
-		e.Delete(name)
-	}
-	const common = len(commonNames)
-	headers := make([]Header, 0, common+len(e.Headers))
+	headers := make([]Header, 0, len(commonNames)+len(e.Headers))
 	add := func(name, value string) {
 		if value != "" {
 			headers = append(headers, Header{Name: name, Value: value})
@@ -109,7 +105,25 @@ func (b *Bus) Stamp(e *Event, file, function string, line int) {
 	add(commonNames[11], function)
 	add(commonNames[12], strconv.Itoa(line))
 	add(commonNames[13], strconv.FormatUint(b.sequence.Add(1), 10))
-	e.Headers = append(headers, e.Headers...)
+	for i := range e.Headers {
+		if !isCommon(e.Headers[i].Name) {
+			headers = append(headers, e.Headers[i])
+		}
+	}
+	e.Headers = headers
+}
+
+// isCommon reports whether the bus writes headers of that name itself.
+func isCommon(name string) bool {
+	if len(name) == 0 || name[0]|0x20 != 'e' && name[0]|0x20 != 'c' && name[0]|0x20 != 'f' {
+		return false
+	}
+	for _, common := range commonNames {
+		if len(common) == len(name) && strings.EqualFold(common, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // commonNames are the headers that stand first in every event, in their order
