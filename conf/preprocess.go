@@ -56,6 +56,9 @@ func (w Warning) String() string {
 	if w.File == "" {
 		return fmt.Sprintf("%s: %s", w.Level, w.Text)
 	}
+	if w.Line == 0 {
+		return fmt.Sprintf("%s: %s: %s", w.File, w.Level, w.Text)
+	}
 	return fmt.Sprintf("%s:%d: %s: %s", w.File, w.Line, w.Level, w.Text)
 }
 

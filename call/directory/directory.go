@@ -111,7 +111,9 @@ func (d *Directory) User(ctx context.Context, key, user, domain string, params m
 		}
 		if found, group := find(dom, one, user, params["ip"]); found != nil {
 			u := merge(found, group, dom)
-			d.keep(name, u)
+			if matches(found, one, user, "") {
+				d.keep(name, u)
+			}
 			return u, nil
 		}
 	}

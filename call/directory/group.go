@@ -127,14 +127,14 @@ var closers = map[byte]byte{'{': '}', '<': '>', '[': ']'}
 // its legs, into variables of each leg, so that the legs can stand in a list
 // with others: {a=b}x,y becomes [a=b]x,[a=b]y.
 func flatten(dial string) string {
-	shared, rest := blocks(dial)
+	shared, rest := blocks(dial, "{<")
 	if shared == "" && !strings.ContainsAny(rest, "{<") {
 		return dial
 	}
 	var b strings.Builder
 	for rest != "" {
 		leg, separator, after := nextLeg(rest)
-		own, target := blocks(strings.TrimLeft(leg, " "))
+		own, target := blocks(strings.TrimLeft(leg, " "), "{<[")
 		b.WriteString(shared)
 		b.WriteString(own)
 		b.WriteString(target)
@@ -144,16 +144,15 @@ func flatten(dial string) string {
 	return b.String()
 }
 
-// blocks takes the bracketed variables in front of s off and writes each as
-// [...].
-func blocks(s string) (vars, rest string) {
+// blocks takes the variables in front of s off that stand in one of the
+// brackets, and writes each as [...].
+func blocks(s, brackets string) (vars, rest string) {
 	var b strings.Builder
 	for s != "" {
-		closer, ok := closers[s[0]]
-		if !ok {
+		if strings.IndexByte(brackets, s[0]) < 0 {
 			break
 		}
-		end := closing(s, s[0], closer)
+		end := closing(s, s[0], closers[s[0]])
 		if end < 0 {
 			break
 		}

@@ -135,7 +135,9 @@ func (d *Directory) ListUsers(f Filter, contact func(user string) string) string
 		}
 		groups := dom.Child("groups")
 		if groups == nil {
-			list(inDomain, dom)
+			if f.Group == "" {
+				list(inDomain, dom)
+			}
 			continue
 		}
 		for _, g := range groups.ChildrenNamed("group") {
