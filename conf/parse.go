@@ -3,8 +3,6 @@ package conf
 import (
 	"errors"
 	"fmt"
-	"sort"
-	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -50,43 +48,6 @@ func fromUTF16(s string) string {
 		units = append(units, uint16(s[high])<<8|uint16(s[low]))
 	}
 	return string(utf16.Decode(units))
-}
-
-// sourceMap tells for an offset in a flat text which file and line it came
-// from. Segments are in order of their offsets.
-type sourceMap struct {
-	files    []string
-	segments []segment
-}
-
-type segment struct {
-	offset int
-	file   int32
-	line   int32
-}
-
-func lineMap(text, name string) *sourceMap {
-	m := &sourceMap{files: []string{name}, segments: []segment{{0, 0, 1}}}
-	line := int32(1)
-	for i := 0; i < len(text); i++ {
-		if text[i] == '\n' {
-			line++
-			m.segments = append(m.segments, segment{i + 1, 0, line})
-		}
-	}
-	return m
-}
-
-func (m *sourceMap) at(offset int) (string, int) {
-	i := sort.Search(len(m.segments), func(i int) bool { return m.segments[i].offset > offset }) - 1
-	if i < 0 {
-		if len(m.files) > 0 {
-			return m.files[0], 1
-		}
-		return "", 1
-	}
-	s := m.segments[i]
-	return m.files[s.file], int(s.line)
 }
 
 // parser walks a flat text once. Bytes past the end read as 0, and a 0 byte
@@ -379,71 +340,4 @@ func (p *parser) characters(s string) {
 		p.text[n] = b
 	}
 	b.WriteString(s)
-}
-
-// entities are those that need no declaration.
-var entities = [...]struct{ name, text string }{
-	{"lt;", "<"}, {"gt;", ">"}, {"quot;", `"`}, {"apos;", "'"}, {"amp;", "&"},
-}
-
-// decode resolves line ends and references; in an attribute, white space also
-// becomes a space. What is no reference stays as it is.
-func decode(s string, attr bool) string {
-	special := "&\r"
-	if attr {
-		special = "&\r\n\t\f\v"
-	}
-	i := strings.IndexAny(s, special)
-	if i < 0 {
-		return s
-	}
-	var b strings.Builder
-	b.Grow(len(s))
-	for ; i >= 0; i = strings.IndexAny(s, special) {
-		b.WriteString(s[:i])
-		s = s[i:]
-		switch {
-		case s[0] == '&':
-			text, n := reference(s)
-			b.WriteString(text)
-			s = s[n:]
-			continue
-		case s[0] == '\r' && len(s) > 1 && s[1] == '\n':
-			s = s[1:]
-		}
-		if attr {
-			b.WriteByte(' ')
-		} else {
-			b.WriteByte('\n')
-		}
-		s = s[1:]
-	}
-	b.WriteString(s)
-	return b.String()
-}
-
-// reference resolves the reference that s starts with and returns how many
-// bytes it takes; a bare or unknown one is its own text.
-func reference(s string) (string, int) {
-	if strings.HasPrefix(s, "&#") {
-		digits, base := s[2:], 10
-		if strings.HasPrefix(digits, "x") {
-			digits, base = digits[1:], 16
-		}
-		const longest = 10
-		end := strings.IndexByte(digits[:min(len(digits), longest)], ';')
-		if end > 0 {
-			c, err := strconv.ParseUint(digits[:end], base, 32)
-			if err == nil && c > 0 && c <= utf8.MaxRune {
-				return string(rune(c)), len(s) - len(digits) + end + 1
-			}
-		}
-		return "&", 1
-	}
-	for _, e := range entities {
-		if strings.HasPrefix(s[1:], e.name) {
-			return e.text, 1 + len(e.name)
-		}
-	}
-	return "&", 1
 }
