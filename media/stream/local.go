@@ -1,0 +1,315 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/file"
+)
+
+// LocalStream is one <directory> of local_stream.conf.
+type LocalStream struct {
+	// Path is a directory of sound files, or a file that lists some, a line each.
+	Path    string
+	Shuffle bool
+}
+
+// openLocal joins the stream called name. It tries name/RATE, name, default/RATE and
+// default; where nothing is configured, or nothing can be read, it plays music
+// that the box makes itself.
+func (o *Opener) openLocal(name string, rate int) (media.Source, error) {
+	name, _, _ = strings.Cut(name, "?")
+	key, conf, found := o.findLocal(name, rate)
+	if !found && name != "" && len(o.LocalStreams) > 0 {
+		o.warn("Unknown source %s, trying 'default'", name)
+		key, conf, found = o.findLocal("default", rate)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	k := hubKey{key, rate}
+	h := o.hubs[k]
+	if h == nil {
+		h = &hub{rate: rate, warn: o.warn}
+		h.open = func() media.Source { return openMusic(conf, found, rate, h.note) }
+		if o.hubs == nil {
+			o.hubs = map[hubKey]*hub{}
+		}
+		o.hubs[k] = h
+	}
+	return h.join(), nil
+}
+
+func (o *Opener) findLocal(name string, rate int) (string, LocalStream, bool) {
+	for _, n := range []string{name + "/" + strconv.Itoa(rate), name} {
+		if c, ok := o.LocalStreams[n]; ok {
+			return n, c, true
+		}
+	}
+	return "", LocalStream{}, false
+}
+
+// openMusic is endless. What goes wrong is told to note.
+func openMusic(conf LocalStream, found bool, rate int, note func(string)) media.Source {
+	if !found {
+		return newMusic(rate)
+	}
+	p := &playlist{note: note, conf: conf, rate: rate}
+	if err := p.advance(); err != nil {
+		note(fmt.Sprintf("local stream %s: %v; playing generated music", conf.Path, err))
+		return newMusic(rate)
+	}
+	return p
+}
+
+// hubKey is a stream at one rate.
+type hubKey struct {
+	name string
+	rate int
+}
+
+// window is how many blocks of 20 ms a listener may be behind the newest.
+const window = 100
+
+// hub decodes a stream once for all its listeners. The listener that is furthest
+// decodes the next block; the others find it in the window.
+type hub struct {
+	rate int
+	open func() media.Source
+	warn func(format string, args ...any)
+
+	mu     sync.Mutex
+	src    media.Source
+	blocks [window][]int16
+	head   int64    // the next block to be decoded
+	notes  []string // warnings that wait until the lock is free
+}
+
+// maxNotes bounds the warnings of one block.
+const maxNotes = 20
+
+// note keeps a warning; it is called under the lock.
+func (h *hub) note(message string) {
+	if len(h.notes) < maxNotes {
+		h.notes = append(h.notes, message)
+	}
+}
+
+// join returns a listener at the newest block.
+func (h *hub) join() *listener {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return &listener{hub: h, block: max(h.head-1, 0)}
+}
+
+// copyBlock copies block n from offset to pcm. A block that has left the window is
+// replaced by the oldest; the block that was taken is returned.
+func (h *hub) copyBlock(n int64, offset int, pcm []int16) (int64, int) {
+	h.mu.Lock()
+	n = max(n, h.head-window)
+	for n >= h.head {
+		h.decode()
+	}
+	copied := copy(pcm, h.blocks[n%window][offset:])
+	notes := h.notes
+	h.notes = nil
+	h.mu.Unlock()
+	for _, m := range notes {
+		h.warn("%s", m)
+	}
+	return n, copied
+}
+
+// decode fills the block at head. A source that fails is opened anew at the next
+// block; what is missing of this one is silence.
+func (h *hub) decode() {
+	if h.src == nil {
+		h.src = h.open()
+	}
+	b := h.blocks[h.head%window]
+	if b == nil {
+		b = make([]int16, h.rate/50)
+		h.blocks[h.head%window] = b
+	}
+	for at := 0; at < len(b); {
+		n, err := h.src.Read(b[at:])
+		at += n
+		if err != nil || n == 0 {
+			_ = h.src.Close()
+			h.src = nil
+			clear(b[at:])
+			break
+		}
+	}
+	h.head++
+}
+
+func (h *hub) close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.src == nil {
+		return nil
+	}
+	err := h.src.Close()
+	h.src = nil
+	return err
+}
+
+// listener is one Source of a hub.
+type listener struct {
+	hub    *hub
+	block  int64
+	offset int
+}
+
+func (l *listener) Rate() int    { return l.hub.rate }
+func (l *listener) Close() error { return nil }
+
+func (l *listener) Read(pcm []int16) (int, error) {
+	for n := 0; ; {
+		block, m := l.hub.copyBlock(l.block, l.offset, pcm[n:])
+		l.block = block
+		n += m
+		if l.offset += m; l.offset == l.hub.rate/50 {
+			l.block, l.offset = l.block+1, 0
+		}
+		if n == len(pcm) {
+			return n, nil
+		}
+	}
+}
+
+// playlist plays the files of a LocalStream for ever, without gaps.
+type playlist struct {
+	note    func(string)
+	conf    LocalStream
+	rate    int
+	files   []string
+	next    int
+	current media.Source
+}
+
+// maxFiles bounds a directory or list.
+const maxFiles = 10000
+
+// load reads the names anew, so that each round has what is there now.
+func (p *playlist) load() error {
+	p.files, p.next = nil, 0
+	info, err := os.Stat(p.conf.Path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		entries, err := os.ReadDir(p.conf.Path)
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if !e.IsDir() && file.Known(e.Name()) && len(p.files) < maxFiles {
+				p.files = append(p.files, filepath.Join(p.conf.Path, e.Name()))
+			}
+		}
+		slices.Sort(p.files)
+	} else if err := p.loadList(); err != nil {
+		return err
+	}
+	if len(p.files) == 0 {
+		return fmt.Errorf("%s: no sound files", p.conf.Path)
+	}
+	if p.conf.Shuffle {
+		rand.Shuffle(len(p.files), func(i, j int) { p.files[i], p.files[j] = p.files[j], p.files[i] })
+	}
+	return nil
+}
+
+func (p *playlist) loadList() error {
+	f, err := os.Open(p.conf.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.conf.Path, err)
+	}
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") || len(p.files) == maxFiles {
+			continue
+		}
+		if !filepath.IsAbs(line) {
+			line = filepath.Join(filepath.Dir(p.conf.Path), line)
+		}
+		p.files = append(p.files, line)
+	}
+	return nil
+}
+
+// advance opens the next file that can be, for at most one round.
+func (p *playlist) advance() error {
+	if p.next >= len(p.files) {
+		if err := p.load(); err != nil {
+			return err
+		}
+	}
+	var last error
+	for tries := len(p.files); tries > 0; tries-- {
+		if p.next >= len(p.files) {
+			p.next = 0
+		}
+		name := p.files[p.next]
+		p.next++
+		a, err := file.Open(name, p.rate)
+		if err == nil && a.Len() == 0 {
+			_ = a.Close()
+			err = fmt.Errorf("%s: no sound", name)
+		}
+		if err == nil {
+			p.current, err = at(a, p.rate)
+		}
+		if err == nil {
+			return nil
+		}
+		p.note(fmt.Sprintf("local stream: can't open %v", err))
+		last = err
+	}
+	return last
+}
+
+func (p *playlist) Rate() int { return p.rate }
+
+func (p *playlist) Read(pcm []int16) (int, error) {
+	n := 0
+	for n < len(pcm) {
+		if p.current == nil {
+			if err := p.advance(); err != nil {
+				return n, err
+			}
+		}
+		m, err := p.current.Read(pcm[n:])
+		n += m
+		if err != nil || m == 0 {
+			if err != nil && !errors.Is(err, io.EOF) {
+				p.note(fmt.Sprintf("local stream: %v", err))
+			}
+			_ = p.current.Close()
+			p.current = nil
+		}
+	}
+	return n, nil
+}
+
+func (p *playlist) Close() error {
+	if p.current == nil {
+		return nil
+	}
+	return p.current.Close()
+}
