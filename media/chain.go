@@ -211,9 +211,9 @@ func (c *chain) conceal(dec Decoder, lost bool) bool {
 // Restorer is a Decoder that can restore a lost packet from the one after it
 // (Opus in-band FEC).
 type Restorer interface {
-	// Restore writes the sound of the packet before next to pcm and returns the
+	// Recover writes the sound of the packet before next to pcm and returns the
 	// samples written; 0 if next does not hold it.
-	Restore(next []byte, pcm []int16) (int, error)
+	Recover(next []byte, pcm []int16) (int, error)
 }
 
 func (c *chain) restore(dec Decoder, n int) int {
@@ -228,7 +228,7 @@ func (c *chain) restore(dec Decoder, n int) int {
 	if size == 0 {
 		return 0
 	}
-	m, err := r.Restore(c.payload[:size], c.pcm[:min(n, len(c.pcm))])
+	m, err := r.Recover(c.payload[:size], c.pcm[:min(n, len(c.pcm))])
 	if err != nil {
 		return 0
 	}
@@ -259,6 +259,7 @@ func (c *chain) send(ts uint32, now time.Time) {
 	full := c.rate * ptime / 1000
 	if len(c.wait) == 0 {
 		c.waitTS = ts
+		c.port.out.begin()
 	}
 	c.wait = append(c.wait, c.write...)
 	for len(c.wait) >= full {

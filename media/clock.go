@@ -141,17 +141,21 @@ func (c *Clock) run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var next time.Time
+	idle := true
 	for {
 		if c.Len() == 0 {
+			idle = true
 			select {
 			case <-ctx.Done():
 				return
 			case <-c.wake:
 			}
-			next = time.Now()
 			continue
 		}
 		now := time.Now()
+		if idle {
+			idle, next = false, now
+		}
 		if late := now.Sub(next); late > catchUp*FrameTime {
 			n := late / FrameTime
 			c.skipped.Add(uint64(n))

@@ -10,8 +10,10 @@ const (
 	jitterCapacityMs = 1200
 	defaultJitterMax = 1000 // ms
 	// shrinkAfter is how many frames in a row must have had a packet to spare
-	// before the delay is reduced: one and a half seconds.
+	// before the delay is reduced: one and a half seconds. Each time that this
+	// turns out to have been too early it doubles, up to half a minute.
 	shrinkAfter = 75
+	shrinkRare  = 1500
 	// lateLimit is how many late packets in a row mean that the sender started
 	// over rather than that the network is slow.
 	lateLimit = 8
@@ -22,18 +24,20 @@ const (
 // grows whenever the clock comes too early, and shrinks when there was always a
 // packet to spare.
 type jitterBuffer struct {
-	pool    *sync.Pool
-	slots   [jitterSlots]jitterSlot
-	next    uint16 // sequence number that is taken next
-	newest  uint16
-	count   int
-	playing bool // false while it fills
-	ptime   int  // ms in a packet
-	minMs   int
-	maxMs   int
-	late    int // in a row
-	spare   int // frames in a row that had a packet to spare
-	stats   jitterStats
+	pool     *sync.Pool
+	slots    [jitterSlots]jitterSlot
+	next     uint16 // sequence number that is taken next
+	newest   uint16
+	count    int
+	playing  bool // false while it fills
+	ptime    int  // ms in a packet
+	minMs    int
+	maxMs    int
+	late     int  // in a row
+	spare    int  // frames in a row that had a packet to spare
+	patience int  // frames for which there must be one before the delay shrinks
+	shrunk   bool // since the last time that nothing was there
+	stats    jitterStats
 }
 
 type jitterSlot struct {
@@ -50,7 +54,7 @@ type jitterStats struct {
 	largest                                   int // packets that waited at once
 }
 
-func (j *jitterBuffer) init(pool *sync.Pool) { j.pool, j.ptime = pool, 20 }
+func (j *jitterBuffer) init(pool *sync.Pool) { j.pool, j.ptime, j.patience = pool, 20, shrinkAfter }
 
 func (j *jitterBuffer) bound(minMs, maxMs int) { j.minMs, j.maxMs = minMs, maxMs }
 
@@ -133,6 +137,9 @@ func (j *jitterBuffer) take(out []byte) (n int, ok, lost bool) {
 	}
 	if j.count == 0 {
 		j.spare = 0
+		if j.shrunk {
+			j.shrunk, j.patience = false, min(2*j.patience, shrinkRare)
+		}
 		return 0, false, false
 	}
 	s := &j.slots[j.next%jitterSlots]
@@ -169,10 +176,10 @@ func (j *jitterBuffer) idle() {
 
 // slack reports, once, that the delay can be reduced.
 func (j *jitterBuffer) slack() bool {
-	if j.spare < shrinkAfter {
+	if j.spare < j.patience {
 		return false
 	}
-	j.spare = 0
+	j.spare, j.shrunk = 0, true
 	return true
 }
 

@@ -32,7 +32,7 @@ type sender struct {
 	tsOffset  uint32
 	highest   uint16 // newest sequence number that came
 
-	// Clock: the timestamp of the tick.
+	// Clock: the timestamp of the tick; it counts on from the first packet sent.
 	clocked bool
 	clockTS uint32
 }
@@ -64,12 +64,16 @@ func (o *sender) nextTS(now time.Time) (ts uint32, gap bool) {
 		return o.ts + step, true
 	}
 	ptime := time.Duration(o.format.Ptime) * time.Millisecond
-	steps := max((now.Sub(o.last)+ptime/2)/ptime, 1)
-	return o.ts + uint32(steps)*step, steps > maxSeamless
+	steps := (now.Sub(o.last) + ptime/2) / ptime
+	if steps <= maxSeamless {
+		return o.ts + step, false
+	}
+	return o.ts + uint32(steps)*step, true
 }
 
 // maxSeamless is how many packet times may pass between two sources of sound
-// before the second counts as a new talk spurt: a change of gear takes up to two.
+// before the second counts as a new talk spurt: a change of gear takes up to two,
+// and what comes then is no later in the sound.
 const maxSeamless = 3
 
 // relay sends k on as the next packet of this leg.
@@ -169,7 +173,7 @@ func (o *sender) tick(now time.Time) (ts uint32, free bool) {
 		var gap bool
 		o.clockTS, gap = o.nextTS(now)
 		o.mark = o.mark || gap
-		o.clocked, o.relaying = true, false
+		o.relaying = false
 	} else {
 		o.clockTS += uint32(o.format.Codec.ClockRate / 50)
 	}
@@ -191,6 +195,13 @@ func (o *sender) tickDigits(now time.Time) {
 	}
 }
 
+// begin makes the clock's timestamps count on from this tick's.
+func (o *sender) begin() {
+	o.mu.Lock()
+	o.clocked = true
+	o.mu.Unlock()
+}
+
 // audio sends one encoded packet.
 func (o *sender) audio(payload []byte, ts uint32, now time.Time) {
 	o.mu.Lock()
@@ -199,7 +210,7 @@ func (o *sender) audio(payload []byte, ts uint32, now time.Time) {
 		return
 	}
 	o.seq++
-	o.ts, o.last = ts, now
+	o.ts, o.last, o.clocked = ts, now, true
 	o.pkt = Packet{PayloadType: o.format.PayloadType, Marker: o.mark, Sequence: o.seq, Timestamp: ts, Payload: payload}
 	o.mark = false
 	o.transmit(len(payload))
@@ -209,7 +220,7 @@ func (o *sender) audio(payload []byte, ts uint32, now time.Time) {
 // event sends one telephone-event packet.
 func (o *sender) event(payload []byte, ts uint32, marker bool, now time.Time) {
 	o.seq++
-	o.ts, o.last = ts, now
+	o.ts, o.last, o.clocked = ts, now, true
 	o.pkt = Packet{PayloadType: o.dtmf.PayloadType, Marker: marker, Sequence: o.seq, Timestamp: ts, Payload: payload}
 	o.transmit(len(payload))
 	o.sums.dtmf++

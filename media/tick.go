@@ -146,24 +146,25 @@ func (c *chain) perform(d Direction) (sounded bool) {
 	p := c.port
 	frame, heard := c.frameOf(d)
 	list := p.plays[side(d)]
-	first := len(list) // of those that are heard: the newest that covers, and what is mixed over it
-	for first > 0 {
-		first--
-		if b := list[first]; !b.Over() && !b.opts.Mix {
+	base := len(list) - 1 // the newest that covers; what is mixed is newer
+	for ; base >= 0; base-- {
+		if list[base].opts.Mix {
+			continue
+		}
+		if n := list[base].Frame(c.rate, c.extra); n > 0 {
+			clear(frame[copy(frame, c.extra[:n]):])
+			sounded = true
 			break
 		}
 	}
-	for _, b := range list[first:] {
-		n := b.Frame(c.rate, c.extra)
-		if n == 0 {
+	for _, b := range list[base+1:] {
+		if !b.opts.Mix {
 			continue
 		}
-		sounded = true
-		if b.opts.Mix {
+		if n := b.Frame(c.rate, c.extra); n > 0 {
 			add(frame, c.extra[:n])
-			continue
+			sounded = true
 		}
-		clear(frame[copy(frame, c.extra[:n]):])
 	}
 	if sounded && heard != nil {
 		*heard = true
