@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -233,6 +232,6 @@ func isTrue(s string) bool {
 	case "yes", "on", "true", "t", "enabled", "active", "allow":
 		return true
 	}
-	n, err := strconv.ParseFloat(s, 64)
-	return err == nil && int64(n) != 0
+	digits := strings.TrimLeft(s, "+-")
+	return strings.Trim(digits, "0123456789.") == "" && leadingInt(s) != 0
 }
