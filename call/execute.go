@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -367,3 +368,39 @@ func (c *Channel) ExecuteExtension(ctx context.Context, number, dialplan, contex
 	}
 	return nil
 }
+
+// Element returns what name or, for an array, name[N] holds, caller-profile
+// fields included (uuid_getvar).
+func (c *Channel) Element(name string) (string, bool) {
+	if base, index, ok := elementName(name); ok {
+		v, _ := c.lookupVar(base)
+		return expand.ArrayElement(v, index)
+	}
+	if v, ok := c.lookupVar(name); ok {
+		return v, true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	v := c.profile().Field(fold(name))
+	return v, v != ""
+}
+
+// SetElement stores a variable or, for name[N], an element of an array.
+func (c *Channel) SetElement(name, value string) {
+	if base, index, ok := elementName(name); ok {
+		c.vars.Set(base, expand.SetElement(c.vars.Get(base), index, value))
+		return
+	}
+	c.vars.Set(name, value)
+}
+
+// elementName takes name[N] apart.
+func elementName(name string) (base string, index int, ok bool) {
+	base, rest, found := strings.Cut(name, "[")
+	digits, closed := strings.CutSuffix(rest, "]")
+	index, err := strconv.Atoi(digits)
+	return base, index, found && closed && base != "" && err == nil && index >= 0 && index <= maxArrayIndex
+}
+
+// maxArrayIndex is the highest element of an array variable.
+const maxArrayIndex = 4000

@@ -22,7 +22,7 @@ func (c *Channel) report() {
 	}
 	t := p.Times
 	end := t.Hungup
-	first := c.firstProfile().Times
+	first := c.FirstProfile().Times
 	stamp := func(name string, at time.Time) {
 		if !at.IsZero() {
 			set(name+"_stamp", at.Format("2006-01-02 15:04:05"))
@@ -90,10 +90,11 @@ func (c *Channel) report() {
 	c.runHook("api_reporting_hook")
 }
 
-func (c *Channel) firstProfile() *Profile {
+// FirstProfile returns a copy of the profile that the call began with.
+func (c *Channel) FirstProfile() Profile {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.profiles[0].clone()
+	return *c.profiles[0].clone()
 }
 
 func callerID(p *Profile) string {

@@ -126,3 +126,15 @@ func (c *Channel) Park(ctx context.Context) error {
 	c.Fire(event.ChannelUnpark, nil, nil)
 	return err
 }
+
+// FlipCallerID swaps caller and callee of an outbound leg that nobody calls from:
+// once it is answered, its far end is the caller.
+func (c *Channel) FlipCallerID() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p := c.profile()
+	p.OrigCallerName, p.OrigCallerNumber = p.CallerName, p.CallerNumber
+	p.CallerName, p.CalleeName = p.CalleeName, p.CallerName
+	p.CallerNumber, p.CalleeNumber = p.CalleeNumber, p.CallerNumber
+	p.LogicalDirection = "inbound"
+}

@@ -1,0 +1,120 @@
+package appliance
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sort"
+	"syscall"
+
+	"github.com/switchlet/switchlet/appliance/cli"
+	"github.com/switchlet/switchlet/call"
+)
+
+// command is one sub-command of the program.
+type command struct {
+	summary string
+	run     func(ctx context.Context, e env, args []string) int
+}
+
+// env is what a sub-command may use of its surroundings.
+type env struct {
+	in       io.Reader
+	out, err io.Writer
+}
+
+var commands = map[string]command{
+	"run":     {"take calls (the default)", runCommand},
+	"cli":     {"talk to a running switch; -x COMMAND runs one and exits", cliCommand},
+	"check":   {"read a configuration and say what will not work", checkCommand},
+	"init":    {"write the built-in configuration out, for editing", initCommand},
+	"secret":  {"print the secrets that the first start made", secretCommand},
+	"health":  {"ask a running switch how it is; exit status 0 is well", healthCommand},
+	"version": {"print the version", versionCommand},
+}
+
+// Main runs the program and returns its exit status.
+func Main(args []string, in io.Reader, out, errs io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	name := "run"
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		name, args = args[0], args[1:]
+	}
+	c, ok := commands[name]
+	if !ok {
+		fmt.Fprintf(errs, "switchlet: %q is no command\n\n", name)
+		usage(errs)
+		return 2
+	}
+	return c.run(ctx, env{in, out, errs}, args)
+}
+
+func usage(w io.Writer) {
+	fmt.Fprintln(w, "usage: switchlet [COMMAND] [FLAGS]")
+	names := make([]string, 0, len(commands))
+	for n := range commands {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		fmt.Fprintf(w, "  %-8s %s\n", n, commands[n].summary)
+	}
+	fmt.Fprintln(w, "switchlet COMMAND -h lists the flags of a command")
+}
+
+// fail prints an error and returns the exit status for it.
+func (e env) fail(err error) int {
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	fmt.Fprintf(e.err, "switchlet: %v\n", err)
+	return 1
+}
+
+func runCommand(ctx context.Context, e env, args []string) int {
+	o, err := parseOptions("run", args, e.err)
+	if err != nil {
+		return e.fail(err)
+	}
+	b, err := Open(ctx, o)
+	if err != nil {
+		return e.fail(err)
+	}
+	console := b.console(e.out)
+	if err := b.Start(ctx); err != nil {
+		b.Stop()
+		console()
+		return e.fail(err)
+	}
+	b.banner(e.out)
+	<-b.Done(ctx)
+	err = b.Stop()
+	console()
+	if err != nil {
+		return e.fail(err)
+	}
+	return 0
+}
+
+func cliCommand(ctx context.Context, e env, args []string) int {
+	return cli.Run(ctx, args, e.in, e.out, e.err)
+}
+
+func versionCommand(_ context.Context, e env, _ []string) int {
+	revision := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				revision = s.Value
+			}
+		}
+	}
+	fmt.Fprintf(e.out, "switchlet %s (%s)\n", call.Version, revision)
+	return 0
+}

@@ -1,0 +1,67 @@
+// Package commands has the API commands, a file a family. Table returns them as
+// rows. A command writes its reply, to the letter of spec/api-commands.md §2, to
+// Invocation.Out; it never blocks the switch.
+package commands
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
+	"github.com/switchlet/switchlet/call/kv"
+	"github.com/switchlet/switchlet/call/regex"
+	"github.com/switchlet/switchlet/conf"
+)
+
+// Deps are what commands need beside the Switch.
+type Deps struct {
+	Store     *conf.Store
+	Directory *directory.Directory
+	ACL       *directory.AccessLists
+	Regex     *regex.Cache
+	Hash      *kv.Hash
+	Limits    *kv.Limits
+	DB        *kv.DB // nil: db and group answer errors
+	// AllowShell lets system, bg_system, spawn and their kin run.
+	AllowShell bool
+	// Shutdown ends the program; restart is asked for by "fsctl shutdown restart".
+	Shutdown func(restart bool)
+	// Registrations are the rows of "show registrations".
+	Registrations func() [][]string
+	// Modules are the names that module_exists knows.
+	Modules []string
+	// Codecs, Files and Says are the rows of the "show" reports of those names.
+	Codecs, Files, Says []string
+}
+
+type run = func(ctx context.Context, sw *call.Switch, in *call.Invocation) error
+
+const (
+	success     = "+OK Success\n"
+	failed      = "-ERR Operation failed\n"
+	failedUpper = "-ERR Operation Failed\n"
+	noChannel   = "-ERR No such channel!\n"
+)
+
+// usage writes the reply to wrong arguments.
+func usage(in *call.Invocation, syntax string) error {
+	fmt.Fprintf(in.Out, "-USAGE: %s\n", syntax)
+	return nil
+}
+
+func reply(in *call.Invocation, text string) error {
+	in.Out.WriteString(text)
+	return nil
+}
+
+// Table returns the commands of this package.
+func Table(d Deps) []call.Command {
+	var rows []call.Command
+	for _, family := range [][]call.Command{
+		system(d), control(d), reports(d), texts(d), directories(d), channels(d), sound(d), schedule(d), stores(d),
+	} {
+		rows = append(rows, family...)
+	}
+	return rows
+}

@@ -1,0 +1,5 @@
+// Package kv keeps what the applications and commands hash, db, group and limit
+// share: small values by realm and key, in memory (Hash) or on disk (DB), dial
+// strings by group (Groups), and counts of how often a resource is in use
+// (Limits). All are safe for concurrent use.
+package kv
