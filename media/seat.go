@@ -80,6 +80,42 @@ func (s *Shared) Streams() int {
 	return len(s.streams)
 }
 
+// SharedSource is a Source whose sound is the same for all who play it at the
+// moment, as hold music is: who hears nothing else is sent its Shared.
+type SharedSource interface {
+	Source
+	// Shared returns the sound; nil if it must be read instead.
+	Shared() *Shared
+}
+
+// sharedPlay returns the Shared of the playback that is heard, if nothing was
+// done to its sound.
+func (c *chain) sharedPlay() *Shared {
+	list := c.port.plays[side(Write)]
+	if len(list) == 0 {
+		return nil
+	}
+	return list[len(list)-1].shared()
+}
+
+// shared returns the playback's Shared and counts a frame of it as played.
+func (b *Playback) shared() *Shared {
+	s, ok := b.src.(SharedSource)
+	if !ok {
+		return nil
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over || b.paused || b.speed != 0 || b.volume != 0 || b.opts.Mix || b.opts.Limit > 0 {
+		return nil
+	}
+	m := s.Shared()
+	if m != nil {
+		b.samples += int64(SamplesPerFrame(b.src.Rate()))
+	}
+	return m
+}
+
 func (s *Shared) join(f Format) *sharedStream {
 	key := streamKey{f.Codec, f.Fmtp, f.Ptime}
 	s.mu.Lock()
@@ -174,16 +210,16 @@ func (t *sharedStream) open() bool {
 // port hears the shared mix: five seconds.
 const encoderRest = 250
 
-// plain reports whether the port sends the shared mix as it is.
+// plain reports whether the port can send a Shared as it is.
 func (c *chain) plain() bool {
 	p := c.port
-	return c.mix != nil && !p.hold && len(p.plays[side(Write)])+len(p.records)+len(p.taps) == 0 &&
+	return len(p.records)+len(p.taps) == 0 &&
 		p.gain[side(Write)] == 0 && p.mute&Write == 0 &&
 		p.format.Codec != nil && p.format.Codec.NewEncoder != nil
 }
 
-// sendShared sends the packets of the shared mix.
-func (c *chain) sendShared(ts uint32, free bool, now time.Time) {
+// sendShared sends the packets of mix.
+func (c *chain) sendShared(mix *Shared, ts uint32, free bool, now time.Time) {
 	if c.enc != nil {
 		if c.unused++; c.unused > encoderRest {
 			c.enc.Close()
@@ -191,11 +227,11 @@ func (c *chain) sendShared(ts uint32, free bool, now time.Time) {
 		}
 	}
 	c.wait = c.wait[:0]
-	if c.stream == nil || c.stream.owner != c.mix || c.stream.key != (streamKey{c.port.format.Codec, c.port.format.Fmtp, c.port.format.Ptime}) {
+	if c.stream == nil || c.stream.owner != mix || c.stream.key != (streamKey{c.port.format.Codec, c.port.format.Fmtp, c.port.format.Ptime}) {
 		if c.stream != nil {
 			c.stream.leave()
 		}
-		c.stream = c.mix.join(c.port.format)
+		c.stream = mix.join(c.port.format)
 	}
 	for _, k := range c.stream.encode() {
 		if !free {

@@ -176,12 +176,10 @@ func (c *chain) perform(d Direction) (sounded bool) {
 func (c *chain) writePhase(now time.Time) {
 	p := c.port
 	ts, free := p.out.tick(now)
-	if p.seat != nil {
-		c.own, c.mix = p.seat.Say()
-		if c.plain() {
-			c.sendShared(ts, free, now)
-			return
-		}
+	mix := c.shareable()
+	if mix != nil && c.plain() {
+		c.sendShared(mix, ts, free, now)
+		return
 	}
 	c.ownSound()
 	sound := c.compose()
@@ -214,6 +212,24 @@ func (c *chain) writePhase(now time.Time) {
 		c.pause(ts, now)
 		p.out.skip()
 	}
+}
+
+// shareable asks the mixer for this tick's sound, and returns what the port may
+// send as others do: the Shared of the playback that covers the mix, else the
+// mixer's.
+func (c *chain) shareable() *Shared {
+	p := c.port
+	c.own, c.mix = nil, nil
+	if p.seat != nil {
+		c.own, c.mix = p.seat.Say()
+	}
+	switch {
+	case len(p.plays[side(Write)]) > 0:
+		return c.sharedPlay()
+	case p.hold:
+		return nil
+	}
+	return c.mix
 }
 
 // compose fills c.write with what the port is joined to, and reports whether
