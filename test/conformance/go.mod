@@ -1,0 +1,3 @@
+module github.com/switchlet/switchlet/test/conformance
+
+go 1.22
