@@ -50,6 +50,7 @@ type zoneParser struct {
 	rest   string
 	name   string
 	offset int // seconds eastward of the standard time
+	rules  int // how many were read
 }
 
 func (p *zoneParser) zone() bool {
@@ -73,7 +74,12 @@ func (p *zoneParser) zone() bool {
 			return false
 		}
 	}
-	return p.rest == "" || p.rule() && p.rule() && p.rest == ""
+	for range 2 { // when it starts and when it ends
+		if p.rest == "" || !p.rule() {
+			break
+		}
+	}
+	return p.rest == "" && p.rules != 1
 }
 
 // word reads a name of three letters or more, or anything in angle brackets.
@@ -137,6 +143,7 @@ func (p *zoneParser) rule() bool {
 	if p.rest, ok = strings.CutPrefix(p.rest, ","); !ok {
 		return false
 	}
+	p.rules++
 	switch {
 	case strings.HasPrefix(p.rest, "M"):
 		for i, limit := range [...]int{12, 5, 6} {
