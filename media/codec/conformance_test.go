@@ -179,6 +179,28 @@ func TestCodecs_GarbageNeverPanics(t *testing.T) {
 	})
 }
 
+func FuzzDecode(f *testing.F) {
+	f.Add([]byte{0xFF, 0x7F, 1, 2, 3})
+	f.Add([]byte{})
+	table := codec.Table()
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		for _, c := range table {
+			if c.NewDecoder == nil {
+				continue
+			}
+			dec, err := c.NewDecoder(media.Format{Codec: c, Ptime: 20}, c.Rate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			pcm := make([]int16, c.Rate*120/1000)
+			if n, err := dec.Decode(payload, pcm); err == nil && (n < 0 || n > len(pcm)) {
+				t.Errorf("%s: decoded %d samples", c.Name, n)
+			}
+			dec.Close()
+		}
+	})
+}
+
 func TestCodecs_NoAllocationPerFrame(t *testing.T) {
 	eachCodec(t, func(t *testing.T, c *media.Codec, rate int) {
 		enc, dec := pair(t, media.Format{Codec: c, Ptime: 20}, rate)

@@ -182,7 +182,7 @@ func (d *Detector) follow(c byte) (media.Digit, bool) {
 		if d.missing < blocksToEnd && !next {
 			return ended, false
 		}
-		duration := (d.blocks - d.missing) * d.length * 8000 / d.rate
+		duration := int(int64(d.blocks-d.missing) * int64(d.length) * 8000 / int64(d.rate))
 		ended, ok = media.Digit{Char: d.current, Duration: duration, Source: media.DigitInband}, true
 		d.current = 0
 	}

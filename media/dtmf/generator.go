@@ -118,10 +118,10 @@ func (g *Generator) Read(pcm []int16) (int, error) {
 
 func (g *Generator) begin(s Step) {
 	if s.Digit.Char == 0 {
-		g.rest = int(s.Pause.Milliseconds()) * g.rate / 1000
+		g.rest = int(s.Pause.Milliseconds() * int64(g.rate) / 1000)
 		return
 	}
-	samples := Clamp(s.Digit.Duration) * g.rate / 8000
+	samples := int(int64(Clamp(s.Digit.Duration)) * int64(g.rate) / 8000)
 	g.rest = gap * g.rate / 1000
 	low, high, ok := Frequencies(s.Digit.Char)
 	if !ok {

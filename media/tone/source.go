@@ -211,7 +211,10 @@ func (s *source) set(st *step) {
 	}
 }
 
-func (s *source) samples(ms float64) int { return int(max(ms, 0) * float64(s.rate) / 1000) }
+// samples bounds a duration at half of what an int holds on every machine.
+func (s *source) samples(ms float64) int {
+	return int(min(max(ms, 0)*float64(s.rate)/1000, 1<<30))
+}
 
 // begin starts tone st; false if it has no samples at all.
 func (s *source) begin(st *step) bool {
