@@ -27,6 +27,7 @@ type peer struct {
 	version int64 // of the last description sent
 
 	remote fingerprint // of the browser's certificate, to know it again
+	blind  bool        // the browser named no address at all: nothing will come
 
 	once      sync.Once
 	connected chan struct{} // closed when sound can flow
@@ -119,6 +120,7 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 		return "", fmt.Errorf("webrtc: answer: %w", err)
 	}
 	p.remote, _ = s.secure()
+	p.blind = len(s.cands) == 0 && s.dropped == 0
 	t, err := p.transport(ours)
 	if err != nil {
 		return "", err
@@ -173,6 +175,7 @@ func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
 		return fmt.Errorf("webrtc: answer: %w", err)
 	}
 	p.remote, _ = s.secure()
+	p.blind = len(s.cands) == 0 && s.dropped == 0
 	return nil
 }
 
@@ -210,6 +213,9 @@ func (p *peer) wait(ctx context.Context, limit time.Duration) bool {
 	}
 	return false
 }
+
+// expects reports whether the browser can be expected to connect.
+func (p *peer) expects() bool { return !p.blind }
 
 // addresses are the transport addresses of the pair that ICE chose.
 func (p *peer) addresses() (local, remote string) {

@@ -130,6 +130,14 @@ type transmission struct {
 	jitter uint32
 }
 
+// quality is what the browser reported last: the share of our packets that it
+// missed, and the round trip.
+func (t *transmission) quality() (loss float64, rtt time.Duration) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.loss, t.rtt
+}
+
 func (t *transmission) count(stamp uint32, octets int) {
 	t.mu.Lock()
 	t.packets++

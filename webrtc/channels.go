@@ -1,0 +1,215 @@
+package webrtc
+
+import (
+	"strings"
+)
+
+// subscribe adds event channels (spec/verto.md §7).
+func (k *socket) subscribe(p params) (object, *failure) {
+	var done, denied, had []string
+	for _, name := range p.list("eventChannel") {
+		k.mu.Lock()
+		_, already := k.subs[name]
+		full := len(k.subs) >= maxSubs
+		k.mu.Unlock()
+		switch {
+		case already:
+			had = append(had, name)
+		case full || name == "" || len(name) > 256 || !k.mayListen(name):
+			denied = append(denied, name)
+		default:
+			k.server.listenTo(k, name)
+			done = append(done, name)
+		}
+	}
+	var o object
+	if len(done) > 0 || len(had) > 0 {
+		if done == nil {
+			done = []string{}
+		}
+		o = o.with("subscribedChannels", done)
+	}
+	if len(denied) > 0 {
+		o = o.with("unauthorizedChannels", denied)
+	}
+	if len(had) > 0 {
+		o = o.with("alreadySubscribedChannels", had)
+	}
+	if len(done) == 0 && len(had) == 0 {
+		return nil, &failure{object: o}
+	}
+	for _, name := range done {
+		if mainName(name) == "presence" {
+			k.server.replayPresence(name)
+		}
+	}
+	return o, nil
+}
+
+// unsubscribe takes event channels away.
+func (k *socket) unsubscribe(p params) (object, *failure) {
+	var done, not []string
+	for _, name := range p.list("eventChannel") {
+		k.mu.Lock()
+		_, had := k.subs[name]
+		delete(k.subs, name)
+		k.mu.Unlock()
+		if had {
+			k.server.unlisten(k, name)
+			done = append(done, name)
+		} else {
+			not = append(not, name)
+		}
+	}
+	var o object
+	if len(done) > 0 {
+		o = o.with("unsubscribedChannels", done)
+	}
+	if len(not) > 0 {
+		o = o.with("notSubscribedChannels", not)
+	}
+	if len(done) == 0 {
+		return nil, &failure{object: o}
+	}
+	return o, nil
+}
+
+// mayListen reports whether the session may use a channel: it was granted, is a
+// call of this session, or is in the user's list.
+func (k *socket) mayListen(name string) bool {
+	if k.mine(name) != nil {
+		return true
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.sanction[name] {
+		return true
+	}
+	if mainName(name) == "FSevent" && !k.server.settings().fsEvents {
+		return false
+	}
+	return k.account.perms.channels.allowsMain(name)
+}
+
+// broadcast gives a client's event to those who answer such events, and with
+// localBroadcast to the channel's subscribers (spec/verto.md §7, §13.7).
+func (k *socket) broadcast(p params) (object, *failure) {
+	name := p.text("eventChannel")
+	if name == "" {
+		return object{{"message", "eventChannel not specified."}, {"code", codeSession}}, nil
+	}
+	if !k.mayListen(name) {
+		return object{{"message", "Permission Denied."}, {"code", codeSession}}, nil
+	}
+	a := k.who()
+	e := object{{"eventChannel", name}}
+	for key, v := range p {
+		switch key {
+		case "eventChannel", "sessid", "userid", "fromDisplay", "eventChannelSessid", "contentVisibility", "localBroadcast":
+		default:
+			e = e.with(key, v)
+		}
+	}
+	e = append(e, member{"userid", a.uid}, member{"sessid", k.session()}, member{"fromDisplay", a.displayName()})
+	switch {
+	case strings.HasPrefix(name, "conference"):
+		k.server.conferenceBroadcast(k, name, p.object("data"))
+	case p.flag("localBroadcast") && mainName(name) != "presence":
+		k.server.publishTo(name, e)
+	}
+	return object{}, nil
+}
+
+// listenTo subscribes a socket to a channel.
+func (s *Server) listenTo(k *socket, name string) {
+	k.mu.Lock()
+	k.subs[name] = 0
+	k.mu.Unlock()
+	s.mu.Lock()
+	if s.subs[name] == nil {
+		s.subs[name] = map[*socket]bool{}
+	}
+	s.subs[name][k] = true
+	s.mu.Unlock()
+	if mainName(name) == "presence" {
+		s.watchPresence(true)
+	}
+}
+
+func (s *Server) unlisten(k *socket, name string) {
+	s.mu.Lock()
+	delete(s.subs[name], k)
+	if len(s.subs[name]) == 0 {
+		delete(s.subs, name)
+	}
+	wanted := false
+	for n := range s.subs {
+		wanted = wanted || mainName(n) == "presence"
+	}
+	s.mu.Unlock()
+	if !wanted {
+		s.watchPresence(false)
+	}
+}
+
+// publishTo delivers an event to the subscribers of its channel and of the
+// channel's main name.
+func (s *Server) publishTo(name string, e object) {
+	names := []string{name}
+	if main := mainName(name); main != name {
+		names = append(names, main)
+	}
+	for _, n := range names {
+		s.mu.Lock()
+		list := make([]*socket, 0, len(s.subs[n]))
+		for k := range s.subs[n] {
+			list = append(list, k)
+		}
+		s.mu.Unlock()
+		for _, k := range list {
+			k.deliver(n, e)
+		}
+	}
+}
+
+// deliver sends an event of a subscribed channel, numbered for this socket.
+func (k *socket) deliver(channel string, e object) {
+	k.mu.Lock()
+	serno, ok := k.subs[channel]
+	if ok {
+		k.subs[channel] = serno + 1
+	}
+	k.mu.Unlock()
+	if ok {
+		out := append(append(object{}, e...), member{"eventSerno", serno}, member{"subscribedChannel", channel})
+		k.request("verto.event", out)
+	}
+}
+
+// direct sends an event without subscription.
+func (k *socket) direct(e object) { k.request("verto.event", e) }
+
+// grant lets the session use channels, revoke takes that back and unsubscribes.
+func (k *socket) grant(names ...string) {
+	k.mu.Lock()
+	for _, n := range names {
+		k.sanction[n] = true
+	}
+	k.mu.Unlock()
+}
+
+func (k *socket) revoke(names ...string) {
+	for _, n := range names {
+		k.mu.Lock()
+		delete(k.sanction, n)
+		_, had := k.subs[n]
+		keep := had && k.account.perms.channels.allowsMain(n)
+		if had && !keep {
+			delete(k.subs, n)
+		}
+		k.mu.Unlock()
+		if had && !keep {
+			k.server.unlisten(k, n)
+		}
+	}
+}

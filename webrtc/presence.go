@@ -1,0 +1,68 @@
+package webrtc
+
+import (
+	"strings"
+
+	"github.com/switchlet/switchlet/call/event"
+)
+
+// watchPresence begins or ends listening to call states: only while a browser
+// wants them are the events made at all.
+func (s *Server) watchPresence(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case on && s.presence == nil && s.settings().presence && s.ctx.Err() == nil:
+		s.presence = s.sw.Bus.Handle(event.ChannelCallstate, "", s.presenceEvent)
+	case !on && s.presence != nil:
+		s.presence()
+		s.presence = nil
+	}
+}
+
+// presenceHeaders are what a presence event takes from the call's event.
+var presenceHeaders = [...]struct{ member, header string }{
+	{"channelCallState", "Channel-Call-State"}, {"originalChannelCallState", "Original-Channel-Call-State"},
+	{"channelState", "Channel-State"}, {"callerUserName", "Caller-Username"}, {"callerIDName", "Caller-Caller-ID-Name"},
+	{"callerIDNumber", "Caller-Caller-ID-Number"}, {"calleeIDName", "Caller-Callee-ID-Name"},
+	{"calleeIDNumber", "Caller-Callee-ID-Number"}, {"channelUUID", "Unique-ID"},
+	{"presenceCallDirection", "Presence-Call-Direction"}, {"channelPresenceID", "Channel-Presence-ID"},
+	{"channelPresenceData", "Channel-Presence-Data"},
+}
+
+// presenceEvent turns a change of call state into an event on presence.<id>.
+func (s *Server) presenceEvent(e *event.Event) {
+	id := e.Get("Channel-Presence-ID")
+	if id == "" {
+		return
+	}
+	var data object
+	for _, h := range presenceHeaders {
+		if v := e.Get(h.header); v != "" {
+			data = data.with(h.member, v)
+		}
+	}
+	for _, h := range e.Headers {
+		if strings.HasPrefix(h.Name, "PD-") {
+			data = data.with(h.Name, h.Value)
+		}
+	}
+	name := "presence." + id
+	s.publishTo(name, object{{"data", data}, {"eventChannel", name}})
+}
+
+// replayPresence fires the present state of the calls that a new subscription to
+// "presence" or "presence.<id>" is about.
+func (s *Server) replayPresence(name string) {
+	_, id, one := strings.Cut(name, ".")
+	for _, c := range s.sw.Channels() {
+		presence := c.Get("presence_id")
+		if presence == "" || one && !strings.EqualFold(presence, id) {
+			continue
+		}
+		e := event.New(event.ChannelCallstate, "")
+		e.Add("Original-Channel-Call-State", c.CallState().String())
+		c.AddTo(e)
+		s.presenceEvent(e)
+	}
+}
