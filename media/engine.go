@@ -45,16 +45,15 @@ type EngineOptions struct {
 // Engine makes Ports and owns the Clock and the codec table they share. One
 // appliance has one Engine; several may live side by side.
 type Engine struct {
-	codecs      []*Codec
-	resampler   func(from, to int) Resampler
-	detector    func(rate int) Detector
-	tone        func(Digit, int) Source
-	log         *slog.Logger
-	clock       *Clock
-	frames      sync.Pool // *[]int16 of MaxRate/50*2 samples, for queues
-	payloads    sync.Pool // *[]byte of maxPayload bytes, for jitter buffers
-	topology    sync.Mutex
-	portNumbers uint64 // guarded by topology
+	codecs    []*Codec
+	resampler func(from, to int) Resampler
+	detector  func(rate int) Detector
+	tone      func(Digit, int) Source
+	log       *slog.Logger
+	clock     *Clock
+	frames    sync.Pool // *[]int16 of MaxRate/50*2 samples, for queues
+	payloads  sync.Pool // *[]byte of maxPayload bytes, for jitter buffers
+	topology  sync.Mutex
 }
 
 // maxPayload is the largest RTP payload that is decoded, in bytes: a datagram

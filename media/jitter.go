@@ -97,9 +97,8 @@ func (j *jitterBuffer) push(k *Packet) {
 		j.newest = k.Sequence
 	}
 	j.stats.largest = max(j.stats.largest, j.count)
-	for j.count > 1 && j.depth() > max(j.maxMs, j.minMs+j.ptime) {
+	for j.next != j.newest && j.depth() > max(j.maxMs, j.minMs+j.ptime) {
 		j.drop()
-		j.stats.overflow++
 	}
 }
 
@@ -116,6 +115,7 @@ func (j *jitterBuffer) drop() {
 	s := &j.slots[j.next%jitterSlots]
 	if s.buf != nil {
 		j.release(s)
+		j.stats.overflow++
 	}
 	j.next++
 }

@@ -46,7 +46,6 @@ func (d DTMF) rate() int {
 type Port struct {
 	engine *Engine
 	name   string
-	number uint64
 
 	in  receiver
 	out sender
@@ -94,11 +93,7 @@ func side(d Direction) int {
 
 // NewPort returns a Port that has no Wire yet. The name is for reports.
 func (e *Engine) NewPort(name string) *Port {
-	e.topology.Lock()
-	e.portNumbers++
-	n := e.portNumbers
-	e.topology.Unlock()
-	p := &Port{engine: e, name: name, number: n, jitterMax: defaultJitterMax}
+	p := &Port{engine: e, name: name, jitterMax: defaultJitterMax}
 	p.regenerate.Store(true)
 	p.in.port = p
 	p.out.init()

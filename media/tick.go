@@ -11,7 +11,7 @@ func (p *Port) Tick(phase Phase, now time.Time) {
 	case PhaseRead:
 		p.mu.Lock()
 		if p.chain != nil {
-			p.chain.readPhase(now)
+			p.chain.readPhase()
 		}
 		p.mu.Unlock()
 	case PhaseWrite:
@@ -83,7 +83,7 @@ func keep[T any](list []T, wanted func(T) bool) []T {
 }
 
 // readPhase takes a frame from the far end and shows it to all who listen.
-func (c *chain) readPhase(time.Time) {
+func (c *chain) readPhase() {
 	p := c.port
 	c.fetch()
 	if p.inband && c.heard {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -252,11 +253,11 @@ func TestMixer_DeafRelateVolumeAndSounds(t *testing.T) {
 
 func TestMixer_OneEncodeForAllListeners(t *testing.T) {
 	bubble(t, func(t *testing.T, e *media.Engine) {
-		made := 0
+		var made atomic.Int32
 		f := pcmu(t, e)
 		counted := *f.Codec
 		counted.NewEncoder = func(f media.Format, rate int) (media.Encoder, error) {
-			made++
+			made.Add(1)
 			return pcmu(t, e).Codec.NewEncoder(f, rate)
 		}
 		f.Codec = &counted
@@ -272,8 +273,8 @@ func TestMixer_OneEncodeForAllListeners(t *testing.T) {
 			ports, members = append(ports, p), append(members, m)
 		}
 		time.Sleep(time.Second)
-		if made != 1 {
-			t.Errorf("%d encoders for 50 listeners", made)
+		if n := made.Load(); n != 1 {
+			t.Errorf("%d encoders for 50 listeners", n)
 		}
 		for i, p := range ports {
 			if n := p.Stats().OutPackets; n < 48 {
