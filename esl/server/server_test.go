@@ -1,0 +1,243 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+)
+
+func TestAuth(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{})
+	for _, c := range []struct{ name, send, want string }{
+		{"the password", "auth secret\n\n", "Content-Type: command/reply\nReply-Text: +OK accepted\n\n"},
+		{"CR LF", "auth secret\r\n\r\n", "Content-Type: command/reply\nReply-Text: +OK accepted\n\n"},
+		{"a wrong one", "auth secre\n\n", "Content-Type: command/reply\nReply-Text: -ERR invalid\n\n" + goodbye},
+		{"a user, without a directory", "userauth a@b:c\n\n", "Content-Type: command/reply\nReply-Text: -ERR invalid\n\n" + goodbye},
+		{"exit", "exit\n\n", "Content-Type: command/reply\nReply-Text: +OK bye\n\n" + goodbye},
+		{"another command, then the password", "api echo x\n\nauth secret\n\n",
+			"Content-Type: command/reply\nReply-Text: -ERR command not found\n\nContent-Type: command/reply\nReply-Text: +OK accepted\n\n"},
+		{"a head too long", "auth " + strings.Repeat("x", 70000), goodbye},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := stranger(t, s)
+			p.expect("Content-Type: auth/request\n\n")
+			p.send(c.send)
+			p.expect(c.want)
+			if strings.HasSuffix(c.want, goodbye) {
+				p.closed()
+			}
+		})
+	}
+}
+
+func TestAuth_StockPasswordIsForLoopbackOnly(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{Password: "ClueCon", WeakPassword: true})
+	l := s.newListener(stranger(t, s).conn)
+	defer l.end(errGoodbye)
+	l.addr = netip.MustParseAddr("192.0.2.1")
+	if a := l.auth(command("auth ClueCon"), ""); a.text != "-ERR invalid" || a.end == nil {
+		t.Errorf("from outside: %+v", a)
+	}
+	l.addr = netip.MustParseAddr("::1")
+	if a := l.auth(command("auth ClueCon"), ""); a.text != "+OK accepted" {
+		t.Errorf("from loopback: %+v", a)
+	}
+}
+
+func TestACL_RefusesRudely(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{Allow: func(netip.Addr) (string, bool) { return "lan", false }})
+	p := stranger(t, s)
+	p.expect("Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n" + goodbye)
+	p.closed()
+}
+
+func TestFirstCommand_IsTimed(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{LoginTimeout: 20 * time.Millisecond})
+	p := stranger(t, s)
+	p.expect("Content-Type: auth/request\n\n" + goodbye)
+	p.closed()
+}
+
+func TestUserauth(t *testing.T) {
+	users := map[string]map[string]string{
+		"erin": {"esl-password": "pw"},
+		"dave": {"esl-password": "d", "esl-allowed-log": "false", "esl-allowed-api": "echo,eval",
+			"esl-allowed-events": "CHANNEL_CREATE,CUSTOM,good::one"},
+		"none": {},
+	}
+	s := newServer(t, newSwitch(t), Options{UserAuth: func(_ context.Context, user, domain string) (map[string]string, bool) {
+		u, ok := users[user]
+		return u, ok && domain == "example.com"
+	}})
+	login := func(t *testing.T, line string) *peer {
+		p := stranger(t, s)
+		p.expect("Content-Type: auth/request\n\n")
+		p.send(line + "\n\n")
+		return p
+	}
+	const everything = "Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: all\nAllowed-API: all\nAllowed-LOG: true\n\n"
+	login(t, "userauth erin@example.com:pw").expect(everything)
+	login(t, "userauth erin:pw@example.com").expect(everything)
+	for _, bad := range []string{"erin@example.com:no", "erin@other:pw", "nobody@example.com:pw", "none@example.com:", "erin:pw", "erin"} {
+		p := login(t, "userauth "+bad)
+		p.reply("-ERR invalid")
+		p.closed()
+	}
+	p := login(t, "userauth dave@example.com:d")
+	p.expect("Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: CHANNEL_CREATE,CUSTOM,good::one\n" +
+		"Allowed-API: echo,eval\nAllowed-LOG: false\n\n")
+	for _, c := range [][2]string{
+		{"api quiet", denied}, {"bgapi quiet", denied}, {"log debug", denied},
+		{"api eval ${quiet(x)}", denied},
+		{"event plain CHANNEL_CREATE", "+OK event listener enabled plain"},
+		{"event plain CHANNEL_DESTROY", denied}, {"event plain ALL", denied},
+		{"event plain CUSTOM good::one", "+OK event listener enabled plain"},
+		{"event plain CUSTOM bad::one", denied},
+	} {
+		p.ask(c[0], c[1])
+	}
+	p.send("api eval ${echo(x)} ${domain}\n\n")
+	p.expect("Content-Type: api/response\nContent-Length: 20\n\n${echo(x)} ${domain}")
+}
+
+func TestCommands_Replies(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{ExpandAlias: func(line string) (string, bool) { return "echo aliased", line == "short" }})
+	api := func(body string) string {
+		return fmt.Sprintf("Content-Type: api/response\nContent-Length: %d\n\n%s", len(body), body)
+	}
+	reply := func(text string) string { return "Content-Type: command/reply\nReply-Text: " + text + "\n\n" }
+	for _, c := range []struct{ send, want, before string }{
+		{"api echo a  b", api("a  b"), ""},
+		{"API echo x", api("x"), ""},
+		{"api quiet", api("-ERR no reply\n"), ""},
+		{"api nosuch x", api("-ERR nosuch Command not found!\n"), ""},
+		{"api broken", api("-ERR broken Command not found!\n"), ""},
+		{"api   echo   a b", api("-ERR  Command not found!\n"), ""},
+		{"api", reply("-ERR command not found"), ""},
+		{"api echo a;;echo b\nconsole_execute: true", api("ab"), ""},
+		{"api short\nconsole_execute: true", api("\nExpand Alias [short]->[echo aliased]\n\naliased"), ""},
+		{"api nosuch1 a\nconsole_execute: true", api("-ERR nosuch1 a Command not found!\n"), ""},
+		{"bgapi echo x\nJob-UUID: j1", "Content-Type: command/reply\nReply-Text: +OK Job-UUID: j1\nJob-UUID: j1\n\n", ""},
+		{"gibberish", reply("-ERR command not found"), ""},
+		{"auth secret", reply("-ERR command not found"), ""},
+		{"event", reply("-ERR no keywords supplied"), ""},
+		{"event plain", reply("-ERR no keywords supplied"), ""},
+		{"event plain NO_SUCH", reply("-ERR no keywords supplied"), ""},
+		{"noevents", reply("-ERR not listening for events"), ""},
+		{"events json SWITCH_EVENT_HEARTBEAT", reply("+OK event listener enabled json"), ""},
+		{"event talk", reply("+OK event listener enabled json"), "event json DTMF"},
+		{"nixevent", reply("-ERR no keywords supplied"), ""},
+		{"nixevent CUSTOM a::b", reply("+OK events nixed"), ""},
+		{"nixevent HEARTBEAT", reply("+OK events nixed"), ""},
+		{"noevents", reply("+OK no longer listening for events"), "event plain TALK"},
+		{"filter A b c", reply("+OK filter added. [A]=[b c]"), ""},
+		{"filter add A b", reply("+OK filter added. [A]=[b]"), ""},
+		{"filter add A", reply("+OK filter added. [A]=[(null)]"), ""},
+		{"filter A", reply("-ERR invalid syntax"), ""},
+		{"filter delete", reply("-ERR invalid syntax"), ""},
+		{"filter delete A", reply("+OK filter deleted. [A][]"), ""},
+		{"filter delete A b", reply("+OK filter deleted. [A][b]"), ""},
+		{"filter delete all", reply("+OK filter deleted. [all][]"), ""},
+		{"log", reply("+OK log level  [7]"), ""},
+		{"log err", reply("+OK log level err [3]"), ""},
+		{"log nosuch", reply("-ERR invalid log level"), ""},
+		{"nolog", reply("+OK no longer logging"), "log err"},
+		{"nolog", reply("-ERR not loging"), ""},
+		{"linger", reply("-ERR not controlling a session"), ""},
+		{"nolinger", reply("-ERR not controlling a session"), ""},
+		{"divert_events on", reply("-ERR not controlling a session."), ""},
+		{"getvar x", reply("-ERR command not found"), ""},
+		{"connect", reply("-ERR command not found"), ""},
+		{"resume", reply("-ERR command not found"), ""},
+		{"sendmsg", reply("-ERR invalid session id []"), ""},
+		{"sendmsg nobody", reply("-ERR invalid session id [nobody]"), ""},
+		{"sendmsg\nsession-id: who", reply("-ERR invalid session id [who]"), ""},
+		{"myevents nobody plain", reply("-ERR invalid uuid"), ""},
+		{"myevents nobody", reply("+OK Events Enabled"), ""},
+		{"myevents nobody", reply("-ERR aready enabled."), "myevents nobody"},
+	} {
+		t.Run(c.send, func(t *testing.T) {
+			p := friend(t, s)
+			if c.before != "" {
+				p.send(c.before + "\n\n")
+				p.next("command/reply")
+			}
+			p.send(c.send + "\n\n")
+			p.expect(c.want)
+		})
+	}
+}
+
+func TestStart_SaysWhoHasThePort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := New(newSwitch(t), Options{ListenAddr: taken.Addr().String(), StopOnBindError: true})
+	err = s.Start(context.Background())
+	if err == nil || !strings.Contains(err.Error(), taken.Addr().String()) || !strings.Contains(err.Error(), "event_socket.conf.xml") {
+		t.Errorf("got %v", err)
+	}
+	again := New(s.sw, Options{ListenAddr: taken.Addr().String()})
+	if err := again.Start(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	taken.Close()
+	until(t, "listening", func() bool { return again.Addr() != nil })
+	if err := again.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestClose_TellsThatTheSystemGoesDown(t *testing.T) {
+	sw := newSwitch(t)
+	s := newServer(t, sw, Options{})
+	p := friend(t, s)
+	p.ask("event plain SHUTDOWN", "+OK event listener enabled plain")
+	sw.Bus.Publish(event.New(event.Shutdown, ""), "switch_core.c", "switch_core_destroy", 1)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.event("SHUTDOWN")
+	p.expect("Content-Type: text/disconnect-notice\nContent-Length: 31\n\nThe system is being shut down.\n")
+	p.closed()
+}
+
+func TestStrangers_TheOldestGivesWay(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{MaxUnauthenticated: 20})
+	known := friend(t, s)
+	first := stranger(t, s)
+	first.expect("Content-Type: auth/request\n\n")
+	for range 200 {
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	first.closed()
+	until(t, "room", func() bool { return len(s.Listeners()) <= 21 })
+	known.send("api echo here\n\n")
+	known.expect("Content-Type: api/response\nContent-Length: 4\n\nhere")
+}
+
+func TestHalfOpen_ConnectionsLeaveNothing(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{})
+	before := runtime.NumGoroutine()
+	for range 300 {
+		conn, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+	}
+	until(t, "the end of all", func() bool { return len(s.Listeners()) == 0 && runtime.NumGoroutine() <= before+2 })
+}
