@@ -110,36 +110,35 @@ func at(src media.Source, rate int) (media.Source, error) {
 	return s, nil
 }
 
-// splitParams takes "{a=b,c='d,e'}" off the front of uri. Names are in lower case.
+// splitParams takes "{a=b,c='d,e'}", or several of them, off the front of uri. Names
+// are in lower case.
 func splitParams(uri string) (map[string]string, string) {
-	uri = strings.TrimLeft(uri, " ")
-	if !strings.HasPrefix(uri, "{") {
-		return nil, uri
+	var params map[string]string
+	for {
+		uri = strings.TrimLeft(uri, " ")
+		end := strings.IndexByte(uri, '}')
+		if !strings.HasPrefix(uri, "{") || end < 0 {
+			return params, uri
+		}
+		if params == nil {
+			params = map[string]string{}
+		}
+		addParams(params, uri[1:end])
+		uri = uri[end+1:]
 	}
-	end := strings.IndexByte(uri, '}')
-	if end < 0 {
-		return nil, uri
-	}
-	params := map[string]string{}
+}
+
+func addParams(params map[string]string, group string) {
 	quoted := false
-	fields := strings.FieldsFunc(uri[1:end], func(r rune) bool {
+	for _, f := range strings.FieldsFunc(group, func(r rune) bool {
 		if r == '\'' {
 			quoted = !quoted
 		}
 		return r == ',' && !quoted
-	})
-	for _, f := range fields {
+	}) {
 		k, v, _ := strings.Cut(f, "=")
 		params[strings.ToLower(strings.TrimSpace(k))] = strings.Trim(strings.TrimSpace(v), "'")
 	}
-	rest := strings.TrimLeft(uri[end+1:], " ")
-	if more, name := splitParams(rest); more != nil { // several groups are seen
-		for k, v := range more {
-			params[k] = v
-		}
-		rest = name
-	}
-	return params, rest
 }
 
 // number reads the integer that s begins with, 0 if there is none.

@@ -60,11 +60,21 @@ func Parse(spec string) (*Program, error) {
 		return nil, fmt.Errorf("tone: description of %d bytes; at most %d", len(spec), MaxSpec)
 	}
 	p := &Program{loops: 1}
-	if at := strings.Index(strings.ToLower(spec), ";loops="); at >= 0 {
-		p.SetLoops(leadingInt(spec[at+len(";loops="):]))
-		spec = spec[:at]
+	if before, loops, found := cutFold(spec, ";loops="); found {
+		p.SetLoops(leadingInt(loops))
+		spec = before
 	}
 	return p, p.line(spec)
+}
+
+// cutFold is strings.Cut without regard to the case of ASCII letters.
+func cutFold(s, sep string) (before, after string, found bool) {
+	for i := 0; i+len(sep) <= len(s); i++ {
+		if strings.EqualFold(s[i:i+len(sep)], sep) {
+			return s[:i], s[i+len(sep):], true
+		}
+	}
+	return s, "", false
 }
 
 // ParseLines reads a file of descriptions: each line is played after the one

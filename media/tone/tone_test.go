@@ -143,7 +143,7 @@ func TestSource_DoesNotAllocate(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"%(2000,4000,440,480)", "v=-7;>=2;+=.1;%(1400,0,350,440);loops=-1", "l=3;L=2;12#(1,2)", "%(", "%(1,2,3"} {
+	for _, s := range []string{"%(2000,4000,440,480)", "v=-7;>=2;+=.1;%(1400,0,350,440);loops=-1", "l=3;L=2;12#(1,2)", "%(", "%(1,2,3", "\xea;loops="} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, spec string) {
