@@ -28,7 +28,7 @@ type env struct {
 	out, err io.Writer
 }
 
-var commands = map[string]command{
+var subcommands = map[string]command{
 	"run":     {"take calls (the default)", runCommand},
 	"cli":     {"talk to a running switch; -x COMMAND runs one and exits", cliCommand},
 	"check":   {"read a configuration and say what will not work", checkCommand},
@@ -46,7 +46,7 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		name, args = args[0], args[1:]
 	}
-	c, ok := commands[name]
+	c, ok := subcommands[name]
 	if !ok {
 		fmt.Fprintf(errs, "switchlet: %q is no command\n\n", name)
 		usage(errs)
@@ -57,13 +57,13 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 
 func usage(w io.Writer) {
 	fmt.Fprintln(w, "usage: switchlet [COMMAND] [FLAGS]")
-	names := make([]string, 0, len(commands))
-	for n := range commands {
+	names := make([]string, 0, len(subcommands))
+	for n := range subcommands {
 		names = append(names, n)
 	}
 	sort.Strings(names)
 	for _, n := range names {
-		fmt.Fprintf(w, "  %-8s %s\n", n, commands[n].summary)
+		fmt.Fprintf(w, "  %-8s %s\n", n, subcommands[n].summary)
 	}
 	fmt.Fprintln(w, "switchlet COMMAND -h lists the flags of a command")
 }

@@ -140,7 +140,7 @@ func (c *Channel) AfterInit(fn func()) {
 func (c *Channel) route(ctx context.Context) {
 	p := c.Profile()
 	if c.outbound && p.Dialplan == "" {
-		if c.Answered() {
+		if p.Index > 1 && c.Answered() {
 			c.Log(LogInfo, "No Dialplan on answered channel, changing state to HANGUP")
 			c.Hangup(CauseNoRouteDestination)
 			return

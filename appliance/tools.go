@@ -1,0 +1,179 @@
+package appliance
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/switchlet/switchlet/conf"
+)
+
+// checkCommand reads a configuration and prints what will not work. Exit status 1
+// means that the box would not start with it.
+func checkCommand(ctx context.Context, e env, args []string) int {
+	dir := ""
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		dir, args = args[0], args[1:]
+	}
+	o, err := parseOptions("check", args, e.err)
+	if err != nil {
+		return e.fail(err)
+	}
+	if dir != "" {
+		if _, err := os.Stat(filepath.Join(dir, "freeswitch.xml")); err == nil {
+			o.Conf = dir
+		} else {
+			o.Data = dir
+		}
+	}
+	scratch, err := os.MkdirTemp("", "switchlet-check")
+	if err != nil {
+		return e.fail(err)
+	}
+	defer os.RemoveAll(scratch)
+	if o.Conf != "" {
+		o.Data = scratch
+	}
+	b, err := Open(ctx, o)
+	if err != nil {
+		fmt.Fprintf(e.out, "error: %v\n", err)
+		return 1
+	}
+	defer b.Stop()
+	tree := b.store.Tree()
+	list := append(tree.Warnings(), b.acl.Rebuild(ctx)...)
+	list = append(list, conf.Check(tree, b.known())...)
+	status := 0
+	for _, w := range list {
+		fmt.Fprintln(e.out, w)
+		if w.Level == conf.Error {
+			status = 1
+		}
+	}
+	fmt.Fprintf(e.out, "%d notes; ", len(list))
+	if status == 0 {
+		fmt.Fprintln(e.out, "the configuration loads")
+	} else {
+		fmt.Fprintln(e.out, "the configuration has errors")
+	}
+	return status
+}
+
+// known is what this switch understands, for conf.Check.
+func (b *Box) known() conf.Known {
+	k := conf.Known{Modules: map[string]bool{}, Applications: map[string]bool{}}
+	for _, m := range modules {
+		k.Modules[m] = true
+	}
+	for _, a := range b.Switch.Applications() {
+		k.Applications[a.Name] = true
+	}
+	return k
+}
+
+// initCommand writes the embedded tree to DATA/conf, or the directory given.
+func initCommand(_ context.Context, e env, args []string) int {
+	o := Options{}
+	var overlays, sets, params list
+	f := optionFlags("init", &o, &overlays, &sets, &params, e.err)
+	if err := f.Parse(args); err != nil {
+		return e.fail(err)
+	}
+	if err := o.complete(overlays, sets, params); err != nil {
+		return e.fail(err)
+	}
+	target := filepath.Join(o.Data, "conf")
+	if f.NArg() > 0 {
+		target = f.Arg(0)
+	}
+	written, err := writeTree(conf.Default(), target)
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprintf(e.out, "%d files written to %s; files that were there are left as they are\n", written, target)
+	return 0
+}
+
+func writeTree(tree fs.FS, dir string) (int, error) {
+	n := 0
+	err := fs.WalkDir(tree, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o750)
+		}
+		text, err := fs.ReadFile(tree, path)
+		if err != nil {
+			return err
+		}
+		out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+		if os.IsExist(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		n++
+		if _, err := out.Write(text); err != nil {
+			out.Close()
+			return err
+		}
+		return out.Close()
+	})
+	return n, err
+}
+
+func secretCommand(_ context.Context, e env, args []string) int {
+	o, err := parseOptions("secret", args, e.err)
+	if err != nil {
+		return e.fail(err)
+	}
+	d, err := openData(o.Data)
+	if err != nil {
+		return e.fail(err)
+	}
+	s, _, err := d.secrets()
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprintf(e.out, "default_password=%s\nevent_socket_password=%s\n", s.DefaultPassword, s.EventSocketPassword)
+	return 0
+}
+
+// healthCommand asks /healthz of a running box.
+func healthCommand(ctx context.Context, e env, args []string) int {
+	f := flag.NewFlagSet("switchlet health", flag.ContinueOnError)
+	f.SetOutput(e.err)
+	url := f.String("url", "http://127.0.0.1:8080/healthz", "`URL` to ask")
+	if err := f.Parse(args); err != nil {
+		return e.fail(err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, *url, nil)
+	if err != nil {
+		return e.fail(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return e.fail(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 4096))
+	if err != nil {
+		return e.fail(err)
+	}
+	fmt.Fprintf(e.out, "%s", text)
+	if resp.StatusCode != http.StatusOK {
+		return 1
+	}
+	return 0
+}
