@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Runs the rig's suite against a switch built from this checkout, on loopback at the
+# standard ports (the event socket moved to 18021), and writes bench.md and bench.json
+# into the current directory. Arguments go to the suite:
+#
+#   test/bench/run.sh -limits
+#   test/bench/run.sh -baseline test/bench/baseline.json -only relay
+#
+# SWITCHLET_FS_CONF  FreeSWITCH's stock configuration directory; default conf/default
+# SWITCHLET_BIN      a binary to use instead of building one
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+
+mkdir -p "$tmp/conf" "$tmp/data"
+cp -R "${SWITCHLET_FS_CONF:-$top/conf/default}/." "$tmp/conf/"
+chmod -R u+w "$tmp/conf"
+cp -R "$here/fixtures/conf/." "$tmp/conf/"
+
+export CGO_ENABLED=0
+bin=${SWITCHLET_BIN:-$tmp/switchlet}
+[ -n "${SWITCHLET_BIN:-}" ] || (cd "$top" && go build -trimpath -ldflags '-s -w' -o "$bin" .)
+(cd "$here" && go build -o "$tmp/bench" .)
+
+# The suite starts the switch by this command and stops it when it is done.
+cmd="$bin run --data $tmp/data --conf $tmp/conf --log warning \
+--set local_ip_v4=127.0.0.1 --set local_ip_v6=::1 --set default_password=1234 \
+--param event_socket.conf/listen-ip=127.0.0.1 --param event_socket.conf/listen-port=18021 \
+--param event_socket.conf/password=ClueCon"
+"$tmp/bench" suite -cmd "$cmd" -sip 127.0.0.1:5060 -esl 127.0.0.1:18021 -password ClueCon \
+    -url ws://127.0.0.1:8081 -user 1000 -secret 1234 -out bench.md "$@"
