@@ -6,7 +6,7 @@
 #   test/bench/run.sh -limits
 #   test/bench/run.sh -baseline test/bench/baseline.json -only relay
 #
-# SWITCHLET_FS_CONF  FreeSWITCH's stock configuration directory; default conf/default
+# SWITCHLET_FS_CONF  FreeSWITCH's stock configuration directory; default what is built in
 # SWITCHLET_BIN      a binary to use instead of building one
 set -euo pipefail
 
@@ -16,8 +16,12 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 mkdir -p "$tmp/conf" "$tmp/data"
-cp -R "${SWITCHLET_FS_CONF:-$top/conf/default}/." "$tmp/conf/"
-chmod -R u+w "$tmp/conf"
+tree="--overlay $tmp/conf"
+if [ -n "${SWITCHLET_FS_CONF:-}" ]; then
+    cp -R "$SWITCHLET_FS_CONF/." "$tmp/conf/"
+    chmod -R u+w "$tmp/conf"
+    tree="--conf $tmp/conf"
+fi
 cp -R "$here/fixtures/conf/." "$tmp/conf/"
 
 export CGO_ENABLED=0
@@ -26,7 +30,7 @@ bin=${SWITCHLET_BIN:-$tmp/switchlet}
 (cd "$here" && go build -o "$tmp/bench" .)
 
 # The suite starts the switch by this command and stops it when it is done.
-cmd="$bin run --data $tmp/data --conf $tmp/conf --log warning \
+cmd="$bin run --data $tmp/data $tree --log warning \
 --set local_ip_v4=127.0.0.1 --set local_ip_v6=::1 --set default_password=1234 \
 --param event_socket.conf/listen-ip=127.0.0.1 --param event_socket.conf/listen-port=18021 \
 --param event_socket.conf/password=ClueCon"

@@ -10,7 +10,7 @@
 # Further arguments go to the runner: run.sh all -area lua -jobs 1
 #
 # SWITCHLET_FS_CONF  FreeSWITCH's stock configuration directory; default
-#                    ../shared/vanilla beside the checkout, else conf/default
+#                    ../shared/vanilla beside the checkout, else what is built in
 # SWITCHLET_BIN      a binary to use instead of building one
 # SWITCHLET_LOG      where to leave the switch's log
 set -euo pipefail
@@ -39,15 +39,19 @@ trap stop EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# The configuration: a stock tree with the suite's files over it.
+# The configuration: FreeSWITCH's stock tree with the suite's files over it, or the
+# built-in one with an overlay. Either way the runner may write into it.
 conf=${SWITCHLET_FS_CONF:-}
 if [ -z "$conf" ] && [ -d "$top/../shared/vanilla" ]; then conf=$top/../shared/vanilla; fi
-stock=yes
-if [ -z "$conf" ]; then conf=$top/conf/default stock=no; fi
-[ -f "$conf/freeswitch.xml" ] || { echo "conformance: $conf has no freeswitch.xml" >&2; exit 2; }
 mkdir -p "$tmp/conf" "$tmp/data/scripts/conformance"
-cp -R "$conf/." "$tmp/conf/"
-chmod -R u+w "$tmp/conf"
+if [ -n "$conf" ]; then
+    [ -f "$conf/freeswitch.xml" ] || { echo "conformance: $conf has no freeswitch.xml" >&2; exit 2; }
+    cp -R "$conf/." "$tmp/conf/"
+    chmod -R u+w "$tmp/conf"
+    stock=yes tree=(--conf "$tmp/conf")
+else
+    stock=no tree=(--overlay "$tmp/conf")
+fi
 cp -R "$here/conf/." "$tmp/conf/"
 cp "$here"/scripts/*.lua "$tmp/data/scripts/conformance/"
 
@@ -70,9 +74,9 @@ if [ -s "$tmp/unknown" ]; then echo "conformance: in passing.txt but no such cas
 start() {
     local offset=$((1000 + RANDOM % 200 * 100))
     esl=$((8021 + offset)) sip=$((5060 + offset))
-    "$bin" run --data "$tmp/data" --conf "$tmp/conf" --port-offset "$offset" \
+    "$bin" run --data "$tmp/data" "${tree[@]}" --port-offset "$offset" \
         --set local_ip_v4=127.0.0.1 --set local_ip_v6=::1 --set default_password=1234 \
-        --param event_socket.conf/listen-ip=127.0.0.1 --param event_socket.conf/listen-port="$esl" \
+        --param event_socket.conf/listen-ip=127.0.0.1 \
         --param event_socket.conf/password=ClueCon --param event_socket.conf/stop-on-bind-error=true \
         </dev/null >"$tmp/log" 2>&1 &
     pid=$!
