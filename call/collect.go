@@ -20,9 +20,6 @@ type CollectOptions struct {
 	Got         string // digits that are there already
 }
 
-// errDigitTimeout is the cause of a wait that got no digit in time.
-var errDigitTimeout = errors.New("no digit in time")
-
 // Collect reads digits until Max of them, a terminator (returned apart, 0 if
 // none), a time limit, or the end of the call.
 func (c *Channel) Collect(ctx context.Context, o CollectOptions) (digits string, terminator byte, err error) {
@@ -34,18 +31,16 @@ func (c *Channel) Collect(ctx context.Context, o CollectOptions) (digits string,
 		o.Inter = o.First
 	}
 	c.clearBreak()
-	var total <-chan time.Time
+	var end time.Time
 	if o.Total > 0 {
-		t := time.NewTimer(o.Total)
-		defer t.Stop()
-		total = t.C
+		end = time.Now().Add(o.Total)
 	}
 	next := o.First
 	if digits != "" {
 		next = o.Inter
 	}
 	for len(digits) < o.Max {
-		d, ok, err := c.awaitDigit(ctx, next, total)
+		d, ok, err := c.awaitDigit(ctx, next, end)
 		if !ok || err != nil {
 			return digits, 0, err
 		}
@@ -58,27 +53,17 @@ func (c *Channel) Collect(ctx context.Context, o CollectOptions) (digits string,
 	return digits, 0, nil
 }
 
-// awaitDigit waits for one digit, limit at most. No digit in time is ok false.
-func (c *Channel) awaitDigit(ctx context.Context, limit time.Duration, total <-chan time.Time) (d media.Digit, ok bool, err error) {
-	done := make(chan struct{})
-	stop := make(chan struct{})
-	defer close(stop)
-	if limit > 0 || total != nil {
-		var inter <-chan time.Time
-		if limit > 0 {
-			t := time.NewTimer(limit)
-			defer t.Stop()
-			inter = t.C
-		}
-		go func() {
-			select {
-			case <-inter:
-				close(done)
-			case <-total:
-				close(done)
-			case <-stop:
-			}
-		}()
+// awaitDigit waits for one digit, limit (0: none) and until end (zero: none) at
+// most. No digit in time is ok false.
+func (c *Channel) awaitDigit(ctx context.Context, limit time.Duration, end time.Time) (d media.Digit, ok bool, err error) {
+	if left := time.Until(end); !end.IsZero() && (limit == 0 || left < limit) {
+		limit = max(left, 1)
+	}
+	var done chan struct{}
+	if limit > 0 {
+		done = make(chan struct{})
+		t := time.AfterFunc(limit, func() { close(done) })
+		defer t.Stop()
 	}
 	err = c.Wait(ctx, done, WaitOptions{Digit: func(got media.Digit) bool { d, ok = got, true; return true }})
 	if errors.Is(err, ErrStopped) {
