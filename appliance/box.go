@@ -185,8 +185,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 		return err
 	}
 	b.tables(db)
-	b.addParts(ctx, core)
-	return nil
+	return b.addParts(ctx, core)
 }
 
 // tables fills the Switch's tables with the rooms that need no sockets.

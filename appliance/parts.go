@@ -2,9 +2,15 @@ package appliance
 
 import (
 	"context"
+	"fmt"
+	"net"
+	"net/netip"
 
+	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/store"
+	"github.com/switchlet/switchlet/ui"
+	"github.com/switchlet/switchlet/webrtc"
 )
 
 // modules are the reference's modules whose work the rooms do.
@@ -12,14 +18,62 @@ var modules = []string{"mod_commands", "mod_conference", "mod_console", "mod_db"
 	"mod_event_socket", "mod_expr", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua",
 	"mod_native_file", "mod_opus", "mod_rtc", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_verto"}
 
-// addParts lists the rooms that run, in the order of their start.
-func (b *Box) addParts(_ context.Context, _ *store.DB) {
+// addParts makes the rooms that run and lists them in the order of their start.
+func (b *Box) addParts(ctx context.Context, core *store.DB) error {
+	source, err := cert.Open(b.data.path("certs", "switchlet.pem"),
+		[]string{b.Switch.Hostname, "localhost", "127.0.0.1", "::1", b.store.Globals().Get("local_ip_v4")})
+	if err != nil {
+		return err
+	}
 	socket := b.eventSocket()
 	b.Switch.AddApplications(server.Application(socket))
+	verto, err := b.verto(source)
+	if err != nil {
+		return fmt.Errorf("verto: %w", err)
+	}
+	web := b.newWeb(ui.Handler(), verto, source)
 	b.parts = []part{
 		{"media", func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil }, func() error { b.media.Close(); return b.opener.Close() }},
-		{"switch", func(context.Context) error { b.Switch.Start(); return nil }, func() error { return nil }},
+		{"switch", func(context.Context) error { b.Switch.Start(); return nil }, nothing},
+		{"verto", verto.Start, func() error { verto.Close(); return nil }},
+		{"web", web.start, web.stop},
 		{"event socket", socket.Start, socket.Close},
+	}
+	return nil
+}
+
+func nothing() error { return nil }
+
+// verto makes the browsers' side.
+func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
+	offset := 0
+	if b.Options.Conf != "" {
+		offset = b.Options.PortOffset
+	}
+	s, err := webrtc.New(webrtc.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, Access: b.acl,
+		UDPPort: b.port("webrtc_port", webrtc.DefaultPort+offset), TCPPort: b.port("webrtc_port", webrtc.DefaultPort+offset),
+		Certificate: source.Certificate, Listen: listenAt(offset)})
+	if err != nil {
+		return nil, err
+	}
+	b.Switch.AddCommands(s.Commands()...)
+	for name, e := range s.Endpoints() {
+		b.Switch.AddEndpoint(name, e)
+	}
+	return s, nil
+}
+
+// listenAt opens listeners whose port is moved by n.
+func listenAt(n int) func(network, address string) (net.Listener, error) {
+	return func(network, address string) (net.Listener, error) {
+		if n != 0 {
+			a, err := netip.ParseAddrPort(address)
+			if err != nil {
+				return nil, err
+			}
+			address = netip.AddrPortFrom(a.Addr(), a.Port()+uint16(n)).String()
+		}
+		return net.Listen(network, address)
 	}
 }
 

@@ -1,0 +1,162 @@
+// Package box starts whole appliances inside a test, on free loopback ports and a
+// data directory of their own, and stops them when the test ends.
+package box
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/appliance"
+	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/esl"
+)
+
+// Ports of conf/default before the offset.
+const (
+	SIP         = 5060
+	ExternalSIP = 5080
+	EventSocket = 8021
+	VertoWS     = 8081
+	VertoWSS    = 8082
+	HTTP        = 8080
+	HTTPS       = 8443
+	WebRTC      = 10000
+)
+
+// Box is a running appliance.
+type Box struct {
+	*appliance.Box
+	Offset   int
+	Data     string
+	Password string // of the users 1000 to 1019
+}
+
+// Setup is what a test wants different from the default.
+type Setup struct {
+	Files map[string]string // files of DATA/conf by path
+	// Scripts are files of DATA/scripts.
+	Scripts map[string]string
+	Sets    map[string]string
+	Conf    string // a FreeSWITCH tree
+}
+
+// tries bounds the search for free ports.
+const tries = 50
+
+// Start starts a box and stops it at the end of the test.
+func Start(t testing.TB, s Setup) *Box {
+	t.Helper()
+	data := t.TempDir()
+	for dir, files := range map[string]map[string]string{"conf": s.Files, "scripts": s.Scripts} {
+		for name, text := range files {
+			file := filepath.Join(data, dir, filepath.FromSlash(name))
+			if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(file, []byte(text), 0o640); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	offset := freeOffset(t)
+	rtp := 20000 + rand.IntN(400)*100
+	o := appliance.Options{Data: data, Conf: s.Conf, PortOffset: offset, LogLevel: "err", Sets: []conf.Pair{
+		{Name: "local_ip_v4", Value: "127.0.0.1"}, {Name: "domain", Value: "127.0.0.1"},
+		{Name: "rtp_start_port", Value: strconv.Itoa(rtp)}, {Name: "rtp_end_port", Value: strconv.Itoa(rtp + 400)},
+	}}
+	for name, value := range s.Sets {
+		o.Sets = append(o.Sets, conf.Pair{Name: name, Value: value})
+	}
+	b, err := appliance.Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &Box{Box: b, Offset: offset, Data: data, Password: b.Secrets.DefaultPassword}
+	t.Cleanup(func() {
+		if err := b.Stop(); err != nil {
+			t.Errorf("stopping the box: %v", err)
+		}
+	})
+	if err := b.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return box
+}
+
+// freeOffset finds a port offset at which the ports of a box are free.
+func freeOffset(t testing.TB) int {
+	t.Helper()
+	for range tries {
+		n := 1000 + rand.IntN(250)*40
+		if free(n) {
+			return n
+		}
+	}
+	t.Fatal("no free ports for a box")
+	return 0
+}
+
+func free(offset int) bool {
+	for _, p := range []int{SIP, ExternalSIP, EventSocket, VertoWS, VertoWSS, HTTP, HTTPS, WebRTC} {
+		l, err := net.Listen("tcp", fmt.Sprintf(":%d", p+offset))
+		if err != nil {
+			return false
+		}
+		l.Close()
+		u, err := net.ListenPacket("udp", fmt.Sprintf(":%d", p+offset))
+		if err != nil {
+			return false
+		}
+		u.Close()
+	}
+	return true
+}
+
+// Addr is the loopback address of one of the ports above.
+func (b *Box) Addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+b.Offset)) }
+
+// ESL connects to the event socket until the end of the test.
+func (b *Box) ESL(t testing.TB) *esl.Conn {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c, err := esl.Dial(ctx, b.Addr(EventSocket), b.Secrets.EventSocketPassword)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// API runs a command and returns its reply.
+func (b *Box) API(t testing.TB, c *esl.Conn, command string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	out, err := c.API(ctx, command)
+	if err != nil {
+		t.Fatalf("api %s: %v", command, err)
+	}
+	return out
+}
+
+// Eventually waits until fn is true.
+func Eventually(t testing.TB, limit time.Duration, what string, fn func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for !fn() {
+		if time.Now().After(deadline) {
+			t.Fatalf("not within %v: %s", limit, what)
+		}
+		<-tick.C
+	}
+}
