@@ -54,8 +54,8 @@ var rooms = map[string][]string{
 	"media/...": {"media/..."},
 	"store":     {},
 
-	"sip":        {"call", "call/event", "call/directory", "conf", "media/...", "store"},
-	"webrtc":     {"call", "call/event", "call/directory", "conf", "media/..."},
+	"sip":        {"call", "call/event", "call/expand", "call/directory", "conf", "media/...", "store"},
+	"webrtc":     {"call", "call/event", "call/expand", "call/directory", "conf", "media/..."},
 	"lua":        slices.Concat(heart, []string{"call/say", "conf", "media/...", "store"}),
 	"esl":        {},
 	"esl/server": {"call", "call/event", "call/directory", "call/regex", "conf", "esl", "media"},
