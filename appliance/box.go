@@ -52,6 +52,7 @@ type Box struct {
 	directory *directory.Directory
 	acl       *directory.AccessLists
 	parts     []part
+	warnings  []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
 	started  []part
@@ -171,10 +172,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	}
 	b.directory = directory.New(b.store)
 	b.acl = directory.NewAccessLists(b.store)
-	warnings := append(tree.Warnings(), b.acl.Rebuild(ctx)...)
-	for _, w := range warnings {
-		b.log.Printf(call.LogWarning, "%s", w)
-	}
+	b.warnings = append(tree.Warnings(), b.acl.Rebuild(ctx)...)
 	var err error
 	if b.databases, err = store.Open(store.Options{Dir: b.data.path("db")}); err != nil {
 		return err
@@ -186,6 +184,17 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	}
 	b.tables(db)
 	return b.addParts(ctx, core)
+}
+
+// levelOf is the log level of what the configuration's reader noticed.
+func levelOf(w conf.Warning) call.Level {
+	switch w.Level {
+	case conf.Info:
+		return call.LogInfo
+	case conf.Error:
+		return call.LogErr
+	}
+	return call.LogWarning
 }
 
 // tables fills the Switch's tables with the rooms that need no sockets.
@@ -269,6 +278,9 @@ func joinHostPort(host string, port int) string {
 // Start starts every part in order. A part that cannot start is an error; what
 // was started before is stopped by Stop.
 func (b *Box) Start(ctx context.Context) error {
+	for _, w := range b.warnings {
+		b.log.Printf(levelOf(w), "%s", w)
+	}
 	for _, p := range b.parts {
 		if err := p.start(ctx); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
