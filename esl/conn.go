@@ -214,6 +214,14 @@ func (c *Conn) request(ctx context.Context, packet string) (*Message, error) {
 		}
 		return m, nil
 	case <-ctx.Done():
+		// A handler's context ends with its connection; a reply that came before counts.
+		select {
+		case m, ok := <-reply:
+			if ok {
+				return m, nil
+			}
+		default:
+		}
 		return nil, context.Cause(ctx)
 	}
 }

@@ -31,11 +31,11 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 // auth compares the rest of the line with the password.
 func (l *listener) auth(c *esl.Command, _ string) answer {
 	if l.s.Password == "" || !same(c.Line[len("auth "):], l.s.Password) {
-		l.sw.Log.Printf(call.LogWarning, "event socket: wrong password from %s", l.remote)
+		l.s.strange.logf(l.sw.Log, "event socket: wrong password from %s", l.remote)
 		return answer{text: "-ERR invalid", end: errGoodbye}
 	}
 	if l.s.WeakPassword && !l.addr.IsLoopback() {
-		l.sw.Log.Printf(call.LogWarning, "event socket: %s refused: the password is a stock one, which is good on loopback only; "+
+		l.s.strange.logf(l.sw.Log, "event socket: %s refused: the password is a stock one, which is good on loopback only; "+
 			"set another in autoload_configs/event_socket.conf.xml", l.remote)
 		return answer{text: "-ERR invalid", end: errGoodbye}
 	}
@@ -70,7 +70,7 @@ func (l *listener) userauth(_ *esl.Command, arg string) answer {
 	params, ok := l.s.UserAuth(l.s.ctx, user, domain)
 	want := params["esl-password"]
 	if !ok || want == "" || !same(password, want) {
-		l.sw.Log.Printf(call.LogWarning, "event socket: wrong user or password from %s", l.remote)
+		l.s.strange.logf(l.sw.Log, "event socket: wrong user or password from %s", l.remote)
 		return invalid
 	}
 	r := rights{log: true}

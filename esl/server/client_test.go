@@ -150,9 +150,10 @@ func TestClient_ControlsACall(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithTimeout(context.Background(), patience)
-	served := make(chan error, 1)
+	served, handled := make(chan error, 1), make(chan struct{})
 	go func() {
 		served <- esl.Serve(ctx, ln, func(ctx context.Context, c *esl.Conn) {
+			defer close(handled)
 			if c.Call().Variable("cf_v") != "some value" {
 				t.Errorf("call: %+v", c.Call())
 			}
@@ -182,6 +183,7 @@ func TestClient_ControlsACall(t *testing.T) {
 	if ch.Get("x") != "multi\nline" || ch.Cause() != call.CauseCallRejected {
 		t.Errorf("x %q, cause %s", ch.Get("x"), ch.Cause())
 	}
+	<-handled
 	stop()
 	if err := <-served; !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -71,8 +71,9 @@ type listener struct {
 	// turn is held by the command that runs or by the batch of events that is
 	// written. It guards what follows.
 	turn      sync.Mutex
-	torn      bool // half a packet was written
-	mine      bool // myevents was given
+	dead      bool   // writing has failed
+	unsaid    []byte // cut off by the end
+	mine      bool   // myevents was given
 	format    format
 	filters   []filter
 	rights    rights
@@ -151,7 +152,7 @@ func (l *listener) complain(err error, first bool) {
 	case l.outbound && first:
 		l.sw.Log.Printf(call.LogErr, "Socket Error!")
 	case errors.Is(err, esl.ErrHead), errors.Is(err, esl.ErrLength):
-		l.sw.Log.Printf(call.LogWarning, "event socket: %s: %v", l.remote, err)
+		l.s.strange.logf(l.sw.Log, "event socket: %s: %v", l.remote, err)
 	case !first && !errors.Is(err, io.EOF):
 		l.sw.Log.Printf(call.LogInfo, "event socket: %s: %v", l.remote, err)
 	}
@@ -183,7 +184,6 @@ func (l *listener) handle(c *esl.Command, first bool) {
 // say writes bytes. A peer that takes some of them within the write timeout, now
 // and again, is slow; one that takes none is gone.
 func (l *listener) say(p []byte) {
-	whole := len(p)
 	for len(p) > 0 && l.ctx.Err() == nil {
 		l.conn.SetWriteDeadline(time.Now().Add(l.s.WriteTimeout))
 		if l.ctx.Err() != nil {
@@ -192,17 +192,20 @@ func (l *listener) say(p []byte) {
 		}
 		n, err := l.conn.Write(p)
 		p = p[n:]
-		stalled := errors.Is(err, os.ErrDeadlineExceeded) && l.ctx.Err() == nil
+		late := errors.Is(err, os.ErrDeadlineExceeded)
 		switch {
-		case err == nil || stalled && n > 0:
-		case stalled:
+		case err == nil || late && (n > 0 || l.ctx.Err() != nil):
+		case late:
 			l.sw.Log.Printf(call.LogWarning, "event socket: %s took nothing for %v, closing", l.remote, l.s.WriteTimeout)
 			l.end(errStalled)
+			l.dead = true
 		default:
 			l.end(err)
+			l.dead = true
 		}
 	}
-	l.torn = l.torn || len(p) > 0 && (len(p) < whole || context.Cause(l.ctx) == errStalled)
+	// What the end has cut short comes before the last words.
+	l.unsaid = append(l.unsaid, p...)
 }
 
 // finish says the last words and lets go of everything.
@@ -234,23 +237,23 @@ func (l *listener) finish() {
 func (l *listener) farewell() {
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	if l.torn {
+	if l.dead {
 		return
 	}
-	var b []byte
+	b := l.unsaid
 	switch context.Cause(l.ctx) {
 	case errShutdown:
-		b = appendNotice(l.rest(), "", shutdownText)
+		b = appendNotice(l.rest(b), "", shutdownText)
 	case errLostEvents:
-		b = appendNotice(nil, "", lostEventsText)
+		b = appendNotice(b, "", lostEventsText)
 	case errLostLogs:
-		b = appendNotice(nil, "", lostLogsText)
+		b = appendNotice(b, "", lostLogsText)
 	default:
 		about := ""
 		if ch := l.channel(); ch != nil {
 			about = "Controlled-Session-UUID: " + ch.UUID() + "\nContent-Disposition: disconnect\n"
 		}
-		b = appendNotice(nil, about, goodbyeText)
+		b = appendNotice(b, about, goodbyeText)
 	}
 	l.conn.SetWriteDeadline(time.Now().Add(farewellTime))
 	l.conn.Write(b)

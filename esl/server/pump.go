@@ -150,10 +150,11 @@ func (l *listener) confess(b []byte) []byte {
 	return appendEvent(b, l.format, e)
 }
 
-// rest is what still waits when the listener ends, as far as one buffer holds.
-func (l *listener) rest() (b []byte) {
+// rest appends what still waits when the listener ends, as far as one more buffer
+// holds.
+func (l *listener) rest(b []byte) []byte {
 	var batch [batchEvents]*event.Event
-	for len(b) < bufferSize {
+	for start := len(b); len(b)-start < bufferSize; {
 		n := l.events.pop(batch[:])
 		if n == 0 {
 			break

@@ -81,6 +81,7 @@ type Server struct {
 	running sync.WaitGroup
 	buffers sync.Pool
 	jobs    atomic.Int64
+	strange complaints
 
 	verbs, strangerVerbs []verb
 	orders               map[string]func(*esl.Command) order
@@ -255,7 +256,7 @@ func (s *Server) admit(conn net.Conn) {
 		l.addr = from.Addr().Unmap()
 	}
 	if list, ok := s.Allow(l.addr); !ok {
-		s.sw.Log.Printf(call.LogWarning, "IP %s Rejected by acl %q", l.addr, list)
+		s.strange.logf(s.sw.Log, "IP %s Rejected by acl %q", l.addr, list)
 		l.rejected = true
 	}
 	if !s.register(l) || !s.enter(l.run) {

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 )
 
@@ -240,4 +241,51 @@ func TestHalfOpen_ConnectionsLeaveNothing(t *testing.T) {
 		conn.Close()
 	}
 	until(t, "the end of all", func() bool { return len(s.Listeners()) == 0 && runtime.NumGoroutine() <= before+2 })
+}
+
+func TestListeners_AreSmall(t *testing.T) {
+	sw := newSwitch(t)
+	s := newServer(t, sw, Options{})
+	const clients, limit = 150, 100 << 10
+	use := func() uint64 {
+		runtime.GC()
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc + m.StackInuse
+	}
+	before := use()
+	peers := make([]*peer, clients)
+	for i := range peers {
+		peers[i] = friend(t, s)
+		peers[i].ask("event plain ALL", "+OK event listener enabled plain")
+	}
+	for range 500 {
+		fire(sw, event.Talk, "", "A", "b")
+	}
+	for _, p := range peers {
+		for range 500 {
+			p.event("TALK")
+		}
+	}
+	// The test's own half counts too.
+	if after := use(); after > before && (after-before)/clients > limit {
+		t.Errorf("%d bytes a client", (after-before)/clients)
+	}
+	runtime.KeepAlive(peers)
+}
+
+func TestComplaints_OneLineASecond(t *testing.T) {
+	sw := newSwitch(t)
+	f := sw.Log.Follow(call.LogWarning, 10)
+	defer f.Close()
+	var c complaints
+	for range 5 {
+		c.logf(sw.Log, "IP %s", "a")
+	}
+	c.last = c.last.Add(-2 * complaintPause)
+	c.logf(sw.Log, "IP %s", "b")
+	if a, b := <-f.Lines(), <-f.Lines(); a.Text != "IP a\n" || b.Text != "IP b (4 more such lines left out)\n" || len(f.Lines()) > 0 {
+		t.Errorf("got %q %q", a.Text, b.Text)
+	}
 }
