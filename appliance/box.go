@@ -117,6 +117,7 @@ func (b *Box) confOptions(hostname string) conf.Options {
 	o.Sets = append(o.Sets, offsetPorts(b.Options.PortOffset)...)
 	o.Sets = append(o.Sets, b.Options.Sets...)
 	o.Params = b.Options.Params
+	o.StunLookup = stunLookup
 	o.Globals = b.data.globals(confDir, hostname)
 	for _, s := range o.Sets {
 		if s.Name == "allow_shell" {

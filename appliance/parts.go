@@ -52,7 +52,7 @@ func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
 	}
 	s, err := webrtc.New(webrtc.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, Access: b.acl,
 		UDPPort: b.port("webrtc_port", webrtc.DefaultPort+offset), TCPPort: b.port("webrtc_port", webrtc.DefaultPort+offset),
-		Certificate: source.Certificate, Listen: listenAt(offset)})
+		Certificate: source.Certificate, Listen: listenAt(offset), StunLookup: stunLookup})
 	if err != nil {
 		return nil, err
 	}
