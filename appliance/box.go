@@ -26,6 +26,7 @@ import (
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/stream"
+	"github.com/switchlet/switchlet/sip"
 	"github.com/switchlet/switchlet/store"
 )
 
@@ -52,7 +53,9 @@ type Box struct {
 	directory *directory.Directory
 	acl       *directory.AccessLists
 	parts     []part
-	warnings  []conf.Warning // of the configuration, told by Start
+	// registered lists the phones that are registered.
+	registered func() []sip.Registration
+	warnings   []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
 	started  []part

@@ -2,12 +2,17 @@ package appliance
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
+	"strconv"
 
 	"github.com/switchlet/switchlet/appliance/cert"
+	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
+	"github.com/switchlet/switchlet/media/rtp"
+	"github.com/switchlet/switchlet/sip"
 	"github.com/switchlet/switchlet/store"
 	"github.com/switchlet/switchlet/ui"
 	"github.com/switchlet/switchlet/webrtc"
@@ -31,10 +36,15 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	if err != nil {
 		return fmt.Errorf("verto: %w", err)
 	}
+	phones, err := b.phones(core, source)
+	if err != nil {
+		return fmt.Errorf("sip: %w", err)
+	}
 	web := b.newWeb(ui.Handler(), verto, source)
 	b.parts = []part{
 		{"media", func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil }, func() error { b.media.Close(); return b.opener.Close() }},
 		{"switch", func(context.Context) error { b.Switch.Start(); return nil }, nothing},
+		{"sip", phones.Start, func() error { phones.Close(); return nil }},
 		{"verto", verto.Start, func() error { verto.Close(); return nil }},
 		{"web", web.start, web.stop},
 		{"event socket", socket.Start, socket.Close},
@@ -63,6 +73,22 @@ func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
 	return s, nil
 }
 
+// phones makes the SIP side.
+func (b *Box) phones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
+	settings := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
+	first := b.port("rtp_start_port", settings.Int("rtp-start-port", 16384))
+	last := b.port("rtp_end_port", settings.Int("rtp-end-port", 32768))
+	ports, err := rtp.NewPorts(uint16(first), uint16(last))
+	if err != nil {
+		return nil, err
+	}
+	s := sip.New(sip.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, AccessLists: b.acl,
+		Ports: ports, DB: core.Writer(), TLSConfig: &tls.Config{GetCertificate: source.Certificate, MinVersion: tls.VersionTLS12}})
+	b.Switch.AddEndpoint("sofia", s.Endpoint())
+	b.registered = s.Registrations
+	return s, nil
+}
+
 // listenAt opens listeners whose port is moved by n.
 func listenAt(n int) func(network, address string) (net.Listener, error) {
 	return func(network, address string) (net.Listener, error) {
@@ -77,4 +103,15 @@ func listenAt(n int) func(network, address string) (net.Listener, error) {
 	}
 }
 
-func (b *Box) registrations() [][]string { return nil }
+// registrations are the rows of "show registrations".
+func (b *Box) registrations() [][]string {
+	if b.registered == nil {
+		return nil
+	}
+	var rows [][]string
+	for _, r := range b.registered() {
+		rows = append(rows, []string{r.User, r.Realm, r.Token, r.URL, strconv.FormatInt(r.Expires.Unix(), 10),
+			r.NetworkIP, r.NetworkPort, r.NetworkProto, r.Hostname, r.Metadata})
+	}
+	return rows
+}
