@@ -1,0 +1,387 @@
+package sip
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
+)
+
+// fragments of NOTIFYs about a REFER.
+const (
+	fragOK        = "SIP/2.0 200 OK\r\n"
+	fragForbidden = "SIP/2.0 403 Forbidden\r\n"
+)
+
+// receiveRefer transfers the call (spec/sip.md §7.2).
+func (l *leg) receiveRefer(ctx context.Context, ch *call.Channel, req *wire.Request, tx *wire.ServerTx) {
+	p := l.profile
+	if p.settings().disableTransfer || ch.True("disable_transfer") {
+		p.respond(req, tx, 403, "Forbidden")
+		return
+	}
+	l.mu.Lock()
+	contact := l.contact
+	l.mu.Unlock()
+	p.respond(req, tx, 202, "Accepted", field{"Expires", "60"}, field{"Contact", contact}, field{"Allow-Events", p.settings().events()})
+	value := get(req, "Refer-To")
+	if value == "" {
+		ch.Log(call.LogErr, "Missing Refer-To")
+		return
+	}
+	to, err := parseNameAddr(value)
+	if err != nil {
+		ch.Log(call.LogErr, "Refer-To %q: %v", clip(value, 200), err)
+		return
+	}
+	r := &referral{leg: l, ch: ch, id: strconv.FormatUint(uint64(req.CSeq().SeqNo), 10), to: to, value: value,
+		by: or(get(req, "Referred-By"), req.From().Value())}
+	if by, err := parseNameAddr(r.by); err == nil {
+		ch.Set("sip_referred_by_user", unescape(by.uri.User))
+	}
+	replaces := param(to.uri.Headers, "Replaces")
+	ch.Switch().Go(func() {
+		if replaces != "" {
+			r.attended(unescape(replaces))
+		} else {
+			r.blind()
+		}
+	})
+}
+
+// referral is a REFER under way.
+type referral struct {
+	leg   *leg
+	ch    *call.Channel
+	id    string
+	to    nameAddr
+	value string
+	by    string
+}
+
+// notify tells the referrer how far it is. A final one ends the subscription.
+func (r *referral) notify(fragment string, final bool) {
+	state := "active;expires=60"
+	if final {
+		state = "terminated;reason=noresource"
+	}
+	req := r.leg.request(wire.NOTIFY)
+	put(req, field{"Event", "refer;id=" + r.id}, field{"Allow-Events", r.leg.profile.settings().events()}, field{"Subscription-State", state})
+	setBody(req, "message/sipfrag;version=2.0", []byte(fragment))
+	r.leg.profile.transact(req, nil, func(*wire.Response, error) {})
+}
+
+// blind transfers the partner to the Refer-To user.
+func (r *referral) blind() {
+	partner := r.ch.Partner()
+	extension := unescape(r.to.uri.User)
+	if partner == nil || extension == "" {
+		r.notify(fragForbidden, true)
+		r.errored("Cannot Blind Transfer 1 Legged calls")
+		return
+	}
+	partner.Set("sip_refer_to", r.value)
+	partner.Set("sip_h_Referred-By", r.by)
+	r.ch.Set("transfer_to", "blind:"+partner.UUID())
+	r.ch.Set("transfer_destination", "blind:"+extension)
+	r.ch.Set("endpoint_disposition", "BLIND_TRANSFER")
+	partner.Set("transfer_destination", "blind:"+extension)
+	context := r.ch.Get("force_transfer_context")
+	dialplan := r.ch.Get("force_transfer_dialplan")
+	profile := r.ch.Profile()
+	context = or(context, or(partner.Profile().Context, profile.Context))
+	if partner.Outbound() {
+		// An outbound partner has no dialplan of its own: the referrer's is used.
+		context = or(r.ch.Get("force_transfer_context"), profile.Context)
+		dialplan = or(dialplan, profile.Dialplan)
+	}
+	if err := partner.Transfer(extension, dialplan, context); err != nil {
+		r.notify(fragForbidden, true)
+		r.errored(err.Error())
+		return
+	}
+	r.notify(fragOK, true)
+	r.leg.transferEvent("sofia::transferor", r.ch, extension)
+	r.ch.Hangup(call.CauseBlindTransfer)
+}
+
+func (r *referral) errored(text string) {
+	r.ch.Log(call.LogErr, "%s", text)
+	e := event.New(event.Custom, "sofia::error")
+	r.ch.AddTo(e)
+	e.Add("Reason", text)
+	r.leg.profile.publish(e)
+}
+
+// transferEvent fires transferor, transferee and replaced where the profile asks
+// for them.
+func (l *leg) transferEvent(subclass string, ch *call.Channel, destination string) {
+	if !l.profile.settings().fireTransfer || !l.profile.wanted(subclass) {
+		return
+	}
+	e := event.New(event.Custom, subclass)
+	ch.AddTo(e)
+	e.Add("att_xfer_destination_number", destination)
+	l.profile.publish(e)
+}
+
+// dialogID is what Replaces names.
+type dialogID struct {
+	callID, toTag, fromTag string
+	early                  bool
+}
+
+// parseReplaces reads CALLID;to-tag=…;from-tag=…[;early-only].
+func parseReplaces(v string) (d dialogID, ok bool) {
+	parts := strings.Split(v, ";")
+	d.callID = strings.TrimSpace(parts[0])
+	for _, p := range parts[1:] {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		switch strings.ToLower(name) {
+		case "to-tag":
+			d.toTag = value
+		case "from-tag":
+			d.fromTag = value
+		case "early-only":
+			d.early = true
+		}
+	}
+	return d, d.callID != "" && len(v) <= maxURI
+}
+
+// find is the leg of a dialog as its far end names it.
+func (s *Stack) find(d dialogID) *leg {
+	for _, local := range []string{d.toTag, d.fromTag} {
+		l := s.findLeg(d.callID, local)
+		if l == nil {
+			continue
+		}
+		other := d.fromTag
+		if local == d.fromTag {
+			other = d.toTag
+		}
+		l.mu.Lock()
+		match := l.remoteTag == other || l.remoteTag == ""
+		l.mu.Unlock()
+		if match {
+			return l
+		}
+	}
+	return nil
+}
+
+// attended joins the partners of two calls of the referrer's, or calls a dialog
+// that is elsewhere.
+func (r *referral) attended(replaces string) {
+	d, ok := parseReplaces(replaces)
+	if !ok {
+		r.notify(fragForbidden, true)
+		return
+	}
+	other := r.leg.profile.stack.find(d)
+	if other == nil {
+		r.elsewhere(replaces)
+		return
+	}
+	second := other.channel()
+	if second == nil || second == r.ch {
+		r.notify(fragForbidden, true)
+		return
+	}
+	first, target := r.ch.Partner(), second.Partner()
+	r.ch.Set("endpoint_disposition", "ATTENDED_TRANSFER")
+	second.Set("endpoint_disposition", "ATTENDED_TRANSFER")
+	var err error
+	switch {
+	case first != nil && target != nil:
+		r.ch.Set("transfer_to", "att:"+target.UUID())
+		r.ch.Set("transfer_destination", "att:"+target.UUID())
+		err = first.BridgeWith(target)
+	case target != nil:
+		// We are an IVR: its session goes on with the transferee's partner.
+		err = r.swap(target, r.ch)
+	case first != nil:
+		// The second call is with an IVR.
+		err = r.swap(first, second)
+	default:
+		err = call.ErrNotReady
+	}
+	if err != nil {
+		r.notify(fragForbidden, true)
+		r.errored("Cannot Attended Transfer: " + err.Error())
+		return
+	}
+	r.notify(fragOK, true)
+	r.leg.transferEvent("sofia::transferor", r.ch, unescape(r.to.uri.User))
+	if r.ch.Up() {
+		r.ch.Hangup(call.CauseAttendedTransfer)
+	}
+	if second.Up() {
+		second.Hangup(call.CauseAttendedTransfer)
+	}
+}
+
+// swap lets stays run what app runs now: the extension that app was in is begun
+// anew for stays, since a running application cannot change its channel.
+func (r *referral) swap(stays, app *call.Channel) error {
+	p := app.Profile()
+	if app.Outbound() || p.Destination == "" {
+		return call.ErrNotReady
+	}
+	return stays.Transfer(p.Destination, p.Dialplan, p.Context)
+}
+
+// elsewhere calls the Refer-To with its Replaces and joins the partner with it.
+func (r *referral) elsewhere(replaces string) {
+	partner := r.ch.Partner()
+	if partner == nil {
+		r.notify(fragForbidden, true)
+		r.errored("Cannot Attended Transfer 1 Legged calls")
+		return
+	}
+	uri := r.to.uri
+	uri.Headers = nil
+	partner.Set("sip_h_Referred-By", r.by)
+	dial := "{sip_h_Replaces=" + strings.ReplaceAll(replaces, ",", `\,`) + "}sofia/" + r.leg.profile.name + "/" + uri.String()
+	partner.Set("transfer_to", "att:"+uri.String())
+	ext := &call.Extension{Name: "attended transfer", Actions: []call.Action{{App: "bridge", Data: dial}}}
+	if err := partner.TransferTo(ext); err != nil {
+		r.notify(fragForbidden, true)
+		return
+	}
+	r.notify(fragOK, true)
+	if r.ch.Up() {
+		r.ch.Hangup(call.CauseAttendedTransfer)
+	}
+}
+
+// replacedBy finds the call that an INVITE's Replaces names. ok is false if it
+// names one that is not here.
+func (p *Profile) replacedBy(req *wire.Request) (l *leg, ok bool) {
+	value := header(req, "Replaces")
+	if value == "" {
+		return nil, true
+	}
+	d, good := parseReplaces(value)
+	if !good {
+		return nil, false
+	}
+	l = p.stack.find(d)
+	return l, l != nil
+}
+
+// takeOver lets the new call take the place of the replaced one.
+func (l *leg) takeOver(ch *call.Channel, replaced *leg) error {
+	old := replaced.channel()
+	if old == nil || !old.Up() {
+		return call.CauseInvalidMsgUnspecified
+	}
+	replaced.mu.Lock()
+	early := replaced.state < legAnswered
+	replaced.mu.Unlock()
+	partner := old.Partner()
+	dial := ""
+	switch {
+	case partner != nil:
+		dial = "intercept"
+	case early && old.Outbound():
+		dial = "pickup"
+	}
+	switch dial {
+	case "intercept":
+		ext := &call.Extension{Name: "replaces", Actions: []call.Action{{App: "answer"}, {App: "intercept", Data: partner.UUID()}}}
+		l.transferEvent("sofia::replaced", ch, partner.UUID())
+		return ch.TransferTo(ext)
+	case "pickup":
+		ext := &call.Extension{Name: "replaces", Actions: []call.Action{{App: "answer"}, {App: "intercept", Data: old.UUID()}}}
+		return ch.TransferTo(ext)
+	}
+	// The replaced call is with an IVR: its extension begins anew here.
+	p := old.Profile()
+	ch.UpdateProfile(func(q *call.Profile) {
+		q.Destination, q.Dialplan, q.Context = p.Destination, p.Dialplan, p.Context
+	})
+	old.Hangup(call.CauseAttendedTransfer)
+	return nil
+}
+
+// deflectLimit bounds how long Deflect waits for the far end's NOTIFY.
+const deflectLimit = 60 * time.Second
+
+// Deflect sends the far end elsewhere by REFER after the answer and returns what
+// its NOTIFY says.
+func (l *leg) Deflect(ctx context.Context, to string) (string, error) {
+	ch := l.channel()
+	if !strings.HasPrefix(to, "sip:") && !strings.HasPrefix(to, "sips:") && !strings.Contains(to, "<") {
+		if strings.Contains(to, "@") {
+			to = "sip:" + to
+		} else {
+			to = "sip:" + escapeUser(to) + "@" + l.profile.host(l.peerAddr())
+		}
+	}
+	if !strings.Contains(to, "<") {
+		to = "<" + to + ">"
+	}
+	reply := make(chan string, 4)
+	l.mu.Lock()
+	if l.state < legAnswered || l.state == legEnded {
+		l.mu.Unlock()
+		return "", call.ErrNotReady
+	}
+	l.refer = reply
+	contact := l.contact
+	l.mu.Unlock()
+	req := l.request(wire.REFER)
+	put(req, field{"Refer-To", to}, field{"Referred-By", contact})
+	setBody(req, "", nil)
+	refused := make(chan string, 1)
+	l.profile.transact(req, nil, func(res *wire.Response, err error) {
+		switch {
+		case res == nil:
+			refused <- "SIP/2.0 408 Request Timeout"
+		case res.StatusCode >= 300:
+			refused <- "SIP/2.0 " + strconv.Itoa(res.StatusCode) + " " + res.Reason
+		}
+	})
+	text := "no reply"
+	limit := time.NewTimer(deflectLimit)
+	defer limit.Stop()
+wait:
+	for {
+		select {
+		case text = <-reply:
+			if !strings.HasPrefix(text, "SIP/2.0 1") {
+				break wait
+			}
+		case text = <-refused:
+			break wait
+		case <-limit.C:
+			break wait
+		case <-ctx.Done():
+			break wait
+		}
+	}
+	ch.Set("sip_refer_reply", text)
+	ch.Hangup(call.CauseBlindTransfer)
+	return text, nil
+}
+
+// referred hands the text of a NOTIFY to a Deflect that waits for it.
+func (l *leg) referred(fragment string) {
+	l.mu.Lock()
+	reply := l.refer
+	l.mu.Unlock()
+	if reply == nil {
+		return
+	}
+	line, _, _ := strings.Cut(fragment, "\r\n")
+	select {
+	case reply <- clip(line, 256):
+	default:
+	}
+}

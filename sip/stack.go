@@ -1,0 +1,282 @@
+package sip
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/netip"
+	"runtime/debug"
+	"sort"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/media/rtp"
+)
+
+// Options are what a Stack is made with. Switch, Store, Directory and Ports are
+// required.
+type Options struct {
+	Switch    *call.Switch
+	Store     *conf.Store
+	Directory *directory.Directory
+	// AccessLists answers for the lists that profiles name; nil: no list matches.
+	AccessLists AccessLists
+	// Ports are the RTP ports of all profiles.
+	Ports *rtp.Ports
+	// DB keeps registrations over a restart; nil keeps them in memory only. The
+	// table is sip_registrations.
+	DB *sql.DB
+	// TLSConfig serves TLS where a profile asks for it; nil: no TLS.
+	TLSConfig *tls.Config
+	// TLSClient is used to connect to others by TLS; nil is Go's default.
+	TLSClient *tls.Config
+	Limits    Limits
+}
+
+// AccessLists answers whether an address is on a list (ACL), and which token the
+// matching entry has: user@domain for entries that come from the directory.
+type AccessLists interface {
+	Check(ip netip.Addr, list string) (allowed bool, token string)
+}
+
+// Stack is the SIP side of one switch: its profiles and what they share.
+type Stack struct {
+	Options
+
+	requests *buckets // of messages
+	failures *buckets // of failed authentications
+	dialogs  *tally   // calls a source holds
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	trace  atomic.Bool // sofia global siptrace
+
+	mu       sync.RWMutex
+	profiles []*Profile
+
+	legsMu sync.RWMutex
+	legs   map[string]*leg // by Call-ID and local tag
+}
+
+// New makes a Stack that does nothing until Start.
+func New(o Options) *Stack {
+	o.Limits = o.Limits.withDefaults()
+	s := &Stack{
+		Options:  o,
+		requests: newBuckets(o.Limits.Requests, o.Limits.Burst, o.Limits.Sources),
+		failures: newBuckets(o.Limits.Failures, o.Limits.FailureBurst, o.Limits.Sources),
+		dialogs:  &tally{},
+		legs:     make(map[string]*leg),
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Start binds and serves the profiles of sofia.conf. A profile that cannot is an
+// error that says which address, and who should change what; the others run on.
+func (s *Stack) Start(ctx context.Context) error {
+	if s.DB != nil {
+		if err := createTable(ctx, s.DB); err != nil {
+			return fmt.Errorf("sip: registrations: %w", err)
+		}
+	}
+	cfg := s.Store.Tree().Configuration("sofia.conf")
+	if cfg == nil {
+		return errors.New("sip: there is no sofia.conf: add autoload_configs/sofia.conf.xml with at least one profile")
+	}
+	var failed []error
+	for _, n := range cfg.Child("profiles").ChildrenNamed("profile") {
+		if err := s.startProfile(n); err != nil {
+			failed = append(failed, err)
+			s.Switch.Log.Printf(call.LogErr, "%v", err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// startProfile reads and runs one profile of the configuration.
+func (s *Stack) startProfile(n *conf.Node) error {
+	set, err := readSettings(n, s.Store.Globals(), func(format string, args ...any) {
+		s.Switch.Log.Printf(call.LogWarning, format, args...)
+	})
+	if err != nil {
+		return err
+	}
+	if s.Profile(set.name) != nil {
+		return fmt.Errorf("sip: %s: profile %s runs already", n.Where(), set.name)
+	}
+	p := newProfile(s, set)
+	if err := p.start(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	s.profiles = append(s.profiles, p)
+	s.mu.Unlock()
+	p.loadGateways(n)
+	s.Switch.Log.Printf(call.LogNotice, "Started Profile %s [sofia_reg_%s]", p.name, p.name)
+	return nil
+}
+
+// Close ends all profiles: gateways unregister, calls end, sockets close.
+func (s *Stack) Close() {
+	for _, p := range s.Profiles() {
+		p.stop(call.CauseSystemShutdown)
+	}
+	s.cancel()
+}
+
+// Profiles returns the running profiles in the order of their start.
+func (s *Stack) Profiles() []*Profile {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return append([]*Profile(nil), s.profiles...)
+}
+
+// Profile finds a profile by name, alias or domain.
+func (s *Stack) Profile(name string) *Profile {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, p := range s.profiles {
+		if p.name == name {
+			return p
+		}
+	}
+	for _, p := range s.profiles {
+		for _, a := range p.settings().aliases {
+			if strings.EqualFold(a, name) {
+				return p
+			}
+		}
+	}
+	return nil
+}
+
+// removeProfile forgets a profile.
+func (s *Stack) removeProfile(p *Profile) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, q := range s.profiles {
+		if q == p {
+			s.profiles = append(s.profiles[:i], s.profiles[i+1:]...)
+			return
+		}
+	}
+}
+
+// profileNode is a profile's element in the configuration in force.
+func (s *Stack) profileNode(name string) *conf.Node {
+	return s.Store.Tree().Configuration("sofia.conf").Child("profiles").Find("profile", "name", name)
+}
+
+// inList reports whether an address is on an access list.
+func (s *Stack) inList(a netip.Addr, list string) bool {
+	ok, _ := s.checkList(a, list)
+	return ok
+}
+
+func (s *Stack) checkList(a netip.Addr, list string) (bool, string) {
+	if s.AccessLists == nil || list == "" || !a.IsValid() {
+		return false, ""
+	}
+	return s.AccessLists.Check(a, list)
+}
+
+// crashed reports a recovered panic.
+func (s *Stack) crashed(where string, r any) {
+	s.Switch.Log.Printf(call.LogCrit, "sip: %s: panic: %v\n%s", where, r, debug.Stack())
+	e := event.New(event.SessionCrash, "")
+	e.Add("Crash-Where", "sip: "+where)
+	e.Add("Crash-Reason", fmt.Sprint(r))
+	s.Switch.Bus.Publish(e, "sofia.c", "sofia_event_callback", 1)
+}
+
+func dialogKey(callID, localTag string) string { return callID + "\x00" + localTag }
+
+func (s *Stack) addLeg(l *leg) {
+	s.legsMu.Lock()
+	s.legs[dialogKey(l.callID, l.localTag)] = l
+	s.legsMu.Unlock()
+}
+
+func (s *Stack) removeLeg(l *leg) {
+	s.legsMu.Lock()
+	key := dialogKey(l.callID, l.localTag)
+	if s.legs[key] == l {
+		delete(s.legs, key)
+	}
+	s.legsMu.Unlock()
+}
+
+// findLeg is the leg of a dialog.
+func (s *Stack) findLeg(callID, localTag string) *leg {
+	s.legsMu.RLock()
+	defer s.legsMu.RUnlock()
+	return s.legs[dialogKey(callID, localTag)]
+}
+
+// legsOf are the legs of a profile.
+func (s *Stack) legsOf(p *Profile) []*leg {
+	s.legsMu.RLock()
+	defer s.legsMu.RUnlock()
+	var out []*leg
+	for _, l := range s.legs {
+		if l.profile == p {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// hangupProfile ends the calls of a profile and waits a little for their BYEs.
+func (s *Stack) hangupProfile(p *Profile, cause call.Cause) {
+	var gone []<-chan struct{}
+	for _, l := range s.legsOf(p) {
+		if ch := l.channel(); ch != nil {
+			ch.Hangup(cause)
+			gone = append(gone, ch.Reported())
+		}
+	}
+	limit := time.After(closeLimit)
+	for _, done := range gone {
+		select {
+		case <-done:
+		case <-limit:
+			return
+		}
+	}
+}
+
+// closeLimit bounds how long a closing profile waits for its calls.
+const closeLimit = 5 * time.Second
+
+// Registration is one binding, as "show registrations" has it.
+type Registration struct {
+	User, Realm, Token, URL string
+	Expires                 time.Time // with the late margin
+	NetworkIP, NetworkPort  string
+	NetworkProto            string
+	Hostname, Metadata      string
+}
+
+// Registrations lists the bindings of all profiles by user.
+func (s *Stack) Registrations() []Registration {
+	var out []Registration
+	for _, p := range s.Profiles() {
+		for _, b := range p.registrar.all() {
+			out = append(out, Registration{User: b.User, Realm: b.Realm, Token: b.CallID,
+				URL: "sofia/" + p.name + "/" + b.dialURI(), Expires: b.Expires,
+				NetworkIP: b.NetworkIP, NetworkPort: b.NetworkPort, NetworkProto: b.proto(),
+				Hostname: s.Switch.Hostname})
+		}
+	}
+	sort.SliceStable(out, func(i, j int) bool { return out[i].User < out[j].User })
+	return out
+}

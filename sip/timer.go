@@ -1,0 +1,170 @@
+package sip
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"github.com/switchlet/switchlet/call"
+)
+
+// sessionSeconds is the session timer that we ask for, 0 for none.
+func (l *leg) sessionSeconds(ch *call.Channel) int {
+	s := l.profile.settings()
+	if !s.enableTimer {
+		return 0
+	}
+	n := s.sessionTimeout
+	if v := ch.Get("sofia_session_timeout"); v != "" {
+		if i, err := strconv.Atoi(v); err == nil && i >= 0 {
+			n = i
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.expires > 0 {
+		return l.expires
+	}
+	if n > 0 {
+		n = max(n, s.minSE)
+	}
+	return n
+}
+
+// sessionTimerOffer adds Session-Expires to an INVITE of ours (spec/sip.md §7.3).
+func (l *leg) sessionTimerOffer(ch *call.Channel, req *wire.Request) {
+	n := l.sessionSeconds(ch)
+	if n == 0 {
+		return
+	}
+	put(req, field{"Session-Expires", strconv.Itoa(n) + ";refresher=uac"}, field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
+}
+
+// parseSessionExpires reads "1800;refresher=uas".
+func parseSessionExpires(v string) (seconds int, refresher string) {
+	first, params, _ := strings.Cut(v, ";")
+	n, err := strconv.Atoi(strings.TrimSpace(first))
+	if err != nil || n <= 0 || n > 7*86400 {
+		return 0, ""
+	}
+	for p := range strings.SplitSeq(params, ";") {
+		if name, value, ok := strings.Cut(strings.TrimSpace(p), "="); ok && strings.EqualFold(name, "refresher") {
+			refresher = strings.ToLower(strings.TrimSpace(value))
+		}
+	}
+	return n, refresher
+}
+
+// sessionExpires is the header in either form.
+func sessionExpires(m wire.Message) string { return or(header(m, "Session-Expires"), header(m, "x")) }
+
+// sessionTimerAnswer adds what was agreed to our 200 of an inbound call; the far
+// end refreshes.
+func (l *leg) sessionTimerAnswer(ch *call.Channel, res *wire.Response, status int) {
+	if status != 200 {
+		return
+	}
+	s := l.profile.settings()
+	l.mu.Lock()
+	invite := l.invite
+	l.mu.Unlock()
+	n, refresher := parseSessionExpires(sessionExpires(invite))
+	if !s.enableTimer || n == 0 || !strings.Contains(strings.ToLower(get(invite, "Supported")), "timer") {
+		return
+	}
+	n = max(n, s.minSE)
+	l.mu.Lock()
+	l.expires, l.refresher = n, refresher == "uas"
+	l.mu.Unlock()
+	l.putSession(res, n, or(refresher, "uac"))
+}
+
+func (l *leg) putSession(res *wire.Response, n int, refresher string) {
+	put(res, field{"Require", "timer"}, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher},
+		field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
+}
+
+// refreshTimer answers the Session-Expires of a re-INVITE or UPDATE and begins
+// the time anew.
+func (l *leg) refreshTimer(req *wire.Request, res *wire.Response) {
+	n, refresher := parseSessionExpires(sessionExpires(req))
+	if n == 0 || !l.profile.settings().enableTimer {
+		l.startTimer()
+		return
+	}
+	n = max(n, l.profile.settings().minSE)
+	l.mu.Lock()
+	l.expires, l.refresher = n, refresher == "uas"
+	l.mu.Unlock()
+	l.putSession(res, n, or(refresher, "uac"))
+	l.startTimer()
+}
+
+// timerAccepted takes what the 200 to our INVITE says.
+func (l *leg) timerAccepted(res *wire.Response) {
+	n, refresher := parseSessionExpires(sessionExpires(res))
+	l.mu.Lock()
+	l.expires, l.refresher = n, n > 0 && refresher != "uas"
+	l.mu.Unlock()
+}
+
+// retryTimer sends the INVITE again with the interval that a 422 asks for.
+func (l *leg) retryTimer(ch *call.Channel, res *wire.Response) bool {
+	n, err := strconv.Atoi(strings.TrimSpace(header(res, "Min-SE")))
+	l.mu.Lock()
+	ended, tried := l.state == legEnded, l.expires > 0
+	req := l.invite
+	if err == nil && n > 0 && n <= 7*86400 && !ended && !tried {
+		l.expires = n
+	}
+	l.mu.Unlock()
+	if err != nil || n <= 0 || ended || tried {
+		return false
+	}
+	again := l.buildInvite(ch, req.Body())
+	l.mu.Lock()
+	l.invite, l.provisional = again, false
+	l.mu.Unlock()
+	l.dispatch(ch, again)
+	return true
+}
+
+// startTimer begins the session interval: at half of it we refresh, if that is
+// ours to do; near its end the call is over.
+func (l *leg) startTimer() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timer != nil {
+		l.timer.Stop()
+		l.timer = nil
+	}
+	if l.expires == 0 || l.state == legEnded || l.ch == nil {
+		return
+	}
+	interval := time.Duration(l.expires) * time.Second
+	ch := l.ch
+	if l.refresher {
+		l.timer = time.AfterFunc(interval/2, func() { ch.Switch().Go(func() { l.refresh(ch) }) })
+		return
+	}
+	l.timer = time.AfterFunc(interval-min(32*time.Second, interval/3), func() {
+		ch.Log(call.LogWarning, "%s: session timer expired", ch.Name())
+		l.terminate(termination{disposition: "send_bye", status: 408, cause: call.CauseRecoveryOnTimerExpire})
+		ch.Hangup(call.CauseRecoveryOnTimerExpire)
+	})
+}
+
+// refresh sends the re-INVITE of the session timer.
+func (l *leg) refresh(ch *call.Channel) {
+	if !ch.Up() {
+		return
+	}
+	if err := l.reinvite(ch.Context(), ch); err != nil && ch.Up() {
+		ch.Log(call.LogWarning, "%s: session refresh: %v", ch.Name(), err)
+		ch.Hangup(call.CauseRecoveryOnTimerExpire)
+		return
+	}
+	l.startTimer()
+}

@@ -1,0 +1,245 @@
+package sip
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/media/sdp"
+)
+
+// varList collects variables in order; empty values are left out.
+type varList []call.Var
+
+func (v *varList) add(name, value string) {
+	if value != "" {
+		*v = append(*v, call.Var{Name: name, Value: value})
+	}
+}
+
+// inviteVars are the variables of an inbound call in the order of
+// spec/esl.md §5.7, those of spec/sip.md §2.2.
+func (p *Profile) inviteVars(l *leg, req *wire.Request, g grant, offer *sdp.Session) []call.Var {
+	var v varList
+	from, source := req.From(), sourceOf(req)
+	s := p.settings()
+	v.uri("sip_from", &from.Address)
+	if params := from.Address.UriParams; len(params) > 0 {
+		v.add("sip_from_params", params.ToString(';'))
+	}
+	for _, kind := range []string{"video", "audio", "text"} {
+		v.add(kind+"_media_flow", "disabled")
+	}
+	v.add("channel_name", "sofia/"+p.name+"/"+channelUser(from))
+	v.add("sip_call_id", l.callID)
+	v.add("sip_local_network_addr", p.host(source.Addr()))
+	v.add("sip_network_ip", source.Addr().String())
+	v.add("sip_network_port", strconv.Itoa(int(source.Port())))
+	v.add("sip_invite_stamp", strconv.FormatInt(time.Now().UnixMicro(), 10))
+	v.add("sip_received_ip", source.Addr().String())
+	v.add("sip_received_port", strconv.Itoa(int(source.Port())))
+	v.add("sip_via_protocol", strings.ToLower(req.Transport()))
+	v = append(v, g.vars...)
+	if g.user != nil {
+		v = append(v, userVars(g.user)...)
+		if len(g.auth.username) == 0 {
+			v.add("user_name", g.user.ID)
+			v.add("domain_name", g.user.Domain)
+		}
+	}
+	if l.target.next != "" && req.Transport() == "UDP" {
+		v.add("sip_nat_detected", "true")
+	}
+	if s.managePresence {
+		v.add("presence_id", uriAddress(&from.Address))
+	}
+	v.add("sip_from_user_stripped", strings.TrimPrefix(or(unescape(from.Address.User), "nobody"), "+"))
+	v.add("sip_from_tag", l.remoteTag)
+	v.add("sofia_profile_name", p.name)
+	v.add("sofia_profile_url", p.url("udp"))
+	v.add("sofia_profile_domain_name", s.domain)
+	v.add("recovery_profile_name", p.name)
+	v.add("sip_full_via", joined(req, "Via", "v"))
+	v.add("sip_from_display", or(from.DisplayName, unescape(from.Address.User)))
+	v.add("sip_full_from", from.Value())
+	v.add("sip_to_display", req.To().DisplayName)
+	v.add("sip_full_to", withoutTag(req.To().Value(), l.localTag))
+	v.uri("sip_req", &req.Recipient)
+	if params := req.Recipient.UriParams; len(params) > 0 {
+		v.add("sip_req_params", params.ToString(';'))
+	}
+	v.uri("sip_to", &req.To().Address)
+	if params := req.To().Address.UriParams; len(params) > 0 {
+		v.add("sip_to_params", params.ToString(';'))
+	}
+	v.uri("sip_contact", &req.Contact().Address)
+	if params := req.Contact().Address.UriParams; len(params) > 0 {
+		v.add("sip_contact_params", params.ToString(';'))
+	}
+	v.routes(req)
+	v.identities(req)
+	v.add("rtp_use_codec_string", s.codecsIn)
+	v.add("sip_user_agent", header(req, "User-Agent"))
+	v.add("sip_subject", get(req, "Subject"))
+	v.add("sip_call_info", header(req, "Call-Info"))
+	v.add("alert_info", header(req, "Alert-Info"))
+	v.add("sip_accept_language", header(req, "Accept-Language"))
+	v.add("sip_allow", header(req, "Allow"))
+	v.add("sip_cseq", strconv.FormatUint(uint64(req.CSeq().SeqNo), 10))
+	v.add("sip_via_host", req.Via().Host)
+	v.add("sip_via_port", viaPort(req.Via()))
+	v.add("sip_via_rport", param(req.Via().Params, "rport"))
+	if mf := req.MaxForwards(); mf != nil {
+		v.add("max_forwards", strconv.Itoa(int(mf.Val())))
+	} else {
+		v.add("max_forwards", "70")
+	}
+	v.headers(req)
+	v.references(req)
+	if offer != nil {
+		v.add("switch_r_sdp", string(req.Body()))
+	}
+	return v
+}
+
+// uri adds PREFIX_user, _port, _uri and _host.
+func (v *varList) uri(prefix string, u *wire.Uri) {
+	user := or(unescape(u.User), "nobody")
+	if raw := u.Raw(); raw != "" {
+		user, _, _ = strings.Cut(raw, ";")
+	}
+	v.add(prefix+"_user", user)
+	if u.Port > 0 {
+		v.add(prefix+"_port", strconv.Itoa(u.Port))
+	}
+	v.add(prefix+"_uri", uriAddress(u))
+	v.add(prefix+"_host", or(u.Host, "nowhere"))
+}
+
+// routes adds what the request says about its way.
+func (v *varList) routes(req *wire.Request) {
+	v.add("sip_full_route", joined(req, "Route", ""))
+	v.add("sip_invite_record_route", joined(req, "Record-Route", ""))
+	if rr := req.GetHeaders("Record-Route"); len(rr) > 0 {
+		v.add("sip_invite_route_uri", joined(req, "Record-Route", ""))
+	}
+}
+
+// identities adds the headers about who calls.
+func (v *varList) identities(req *wire.Request) {
+	kind := ""
+	for _, h := range []struct{ header, kind string }{{"Remote-Party-ID", "rpid"}, {"P-Asserted-Identity", "pid"}, {"P-Preferred-Identity", "pid"}} {
+		if value := header(req, h.header); value != "" {
+			v.add("sip_"+h.header, value)
+			kind = h.kind
+		}
+	}
+	v.add("sip_cid_type", kind)
+	v.add("sip_Privacy", header(req, "Privacy"))
+	v.add("sip_history_info", header(req, "History-Info"))
+	v.add("sip_geolocation", header(req, "Geolocation"))
+	for _, answer := range []string{"Call-Info", "Alert-Info"} {
+		if strings.Contains(strings.ToLower(header(req, answer)), "answer-after") || strings.Contains(strings.ToLower(header(req, answer)), "auto answer") {
+			v.add("sip_auto_answer_detected", "true")
+			return
+		}
+	}
+}
+
+// maxHeaderVars bounds the sip_h_ variables of one message, and their size.
+const (
+	maxHeaderVars  = 100
+	maxHeaderValue = 4096
+)
+
+// copied reports whether a header becomes a sip_h_ variable.
+func copied(name string) bool {
+	low := strings.ToLower(name)
+	for _, prefix := range []string{"x-", "p-", "on", "k-"} {
+		if strings.HasPrefix(low, prefix) {
+			return true
+		}
+	}
+	switch low {
+	case "user-to-user", "diversion", "accept-language":
+		return true
+	}
+	return false
+}
+
+// headers adds sip_h_NAME; a second one of a name is sip_h_NAME-1.
+func (v *varList) headers(req wire.Message) {
+	type lister interface{ Headers() []wire.Header }
+	all, ok := req.(lister)
+	if !ok {
+		return
+	}
+	seen := map[string]int{}
+	count := 0
+	for _, h := range all.Headers() {
+		if !copied(h.Name()) || count >= maxHeaderVars {
+			continue
+		}
+		name := "sip_h_" + h.Name()
+		if n := seen[h.Name()]; n > 0 {
+			name += "-" + strconv.Itoa(n)
+		}
+		seen[h.Name()]++
+		count++
+		v.add(name, clip(h.Value(), maxHeaderValue))
+	}
+}
+
+// references adds what Referred-By and Replaces say.
+func (v *varList) references(req *wire.Request) {
+	if value := get(req, "Referred-By"); value != "" {
+		v.add("sip_h_Referred-By", value)
+		if a, err := parseNameAddr(value); err == nil {
+			v.add("sip_referred_by_user", unescape(a.uri.User))
+			v.add("sip_referred_by_host", a.uri.Host)
+			v.add("sip_referred_by_uri", uriAddress(&a.uri))
+		}
+	}
+	if value := header(req, "Replaces"); value != "" {
+		id, _, _ := strings.Cut(value, ";")
+		v.add("sip_replaces_call_id", id)
+	}
+}
+
+// joined are all values of a header, comma separated.
+func joined(m wire.Message, name, short string) string {
+	list := m.GetHeaders(name)
+	if short != "" && len(list) == 0 {
+		list = m.GetHeaders(short)
+	}
+	var b strings.Builder
+	for i, h := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(h.Value())
+	}
+	return clip(b.String(), maxHeaderValue)
+}
+
+// withoutTag takes our own tag off a To value.
+func withoutTag(value, tag string) string {
+	return strings.Replace(value, ";tag="+tag, "", 1)
+}
+
+// setAddresses sets the variables about the headers of the call's INVITE that
+// CHANNEL_HANGUP_COMPLETE has once more.
+func setAddresses(ch *call.Channel, invite *wire.Request) {
+	ch.Set("sip_full_via", joined(invite, "Via", "v"))
+	if from := invite.From(); from != nil {
+		ch.Set("sip_from_display", or(from.DisplayName, unescape(from.Address.User)))
+		ch.Set("sip_full_from", from.Value())
+	}
+	if to := invite.To(); to != nil {
+		ch.Set("sip_to_display", or(to.DisplayName, unescape(to.Address.User)))
+		ch.Set("sip_full_to", to.Value())
+	}
+}
