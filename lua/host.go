@@ -1,0 +1,316 @@
+package lua
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"runtime"
+	"runtime/metrics"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/regex"
+	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/store"
+)
+
+// Limits bound what scripts may take. Zero values are the defaults.
+type Limits struct {
+	// Memory is the size of the process's heap in bytes above which scripts that
+	// compute are ended; 0: 512 MiB.
+	Memory uint64
+	// Compute is how long a script may compute without waiting for anything; 0:
+	// for ever.
+	Compute time.Duration
+	// Text is the longest string that one operation may build, in bytes; 0: 64 MiB.
+	Text int
+	// Scripts is how many scripts may run at once; 0: 5000.
+	Scripts int
+}
+
+// Options are what a Host is made with. Switch is required.
+type Options struct {
+	Switch *call.Switch
+	// Store opens the databases of freeswitch.Dbh; nil: none can be opened.
+	Store *store.Store
+	// Conf has lua.conf and takes the XML handler; nil: neither.
+	Conf *conf.Store
+	// ScriptDir is where relative script names are looked for first, Builtin next.
+	ScriptDir string
+	Builtin   fs.FS
+	// AllowShell lets scripts run programs: os.execute, io.popen, email.
+	AllowShell bool
+	Limits     Limits
+	// Print gets what scripts print, beside the log; nil: nobody.
+	Print io.Writer
+}
+
+// Defaults of Limits.
+const (
+	defaultMemory  = 512 << 20
+	defaultText    = 64 << 20
+	defaultScripts = 5000
+)
+
+// watchInterval is how often running scripts are looked at.
+const watchInterval = 25 * time.Millisecond
+
+// ErrClosed is the cause of scripts that end because the Host closes.
+var ErrClosed = errors.New("the system is being shut down")
+
+// Reasons for which a script is ended.
+var (
+	errMemory  = errors.New("not enough memory")
+	errCompute = errors.New("time limit reached")
+	errMany    = errors.New("too many scripts are running")
+)
+
+// Host runs scripts. Its methods may be used by many goroutines at once.
+type Host struct {
+	opts    Options
+	sw      *call.Switch
+	chunks  *chunks
+	regexes *regex.Cache
+	classes []*class
+	by      classSet
+	// modulePath is package.path as lua.conf and the environment have it.
+	modulePath atomic.Pointer[string]
+	autoHangup atomic.Bool // the call ends with the script (lua.conf auto-hangup)
+
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	scripts map[*script]time.Duration // how long each has computed
+	watched bool
+	undo    []func() // hooks and bindings
+}
+
+// New makes a Host. It does nothing until one of its entry points is used;
+// Start runs what lua.conf asks for.
+func New(o Options) *Host {
+	if o.Limits.Memory == 0 {
+		o.Limits.Memory = defaultMemory
+	}
+	if o.Limits.Text == 0 {
+		o.Limits.Text = defaultText
+	}
+	if o.Limits.Scripts == 0 {
+		o.Limits.Scripts = defaultScripts
+	}
+	h := &Host{opts: o, sw: o.Switch, chunks: newChunks(o.ScriptDir, o.Builtin),
+		regexes: regex.NewCache(256), scripts: make(map[*script]time.Duration)}
+	h.by = newClassSet()
+	h.classes = h.by.all()
+	h.ctx, h.cancel = context.WithCancelCause(context.Background())
+	context.AfterFunc(o.Switch.Context(), func() { h.cancel(ErrClosed) })
+	return h
+}
+
+// Close ends every script and waits until they are gone.
+func (h *Host) Close() {
+	h.mu.Lock()
+	h.closed = true
+	undo := h.undo
+	h.undo = nil
+	h.mu.Unlock()
+	h.cancel(ErrClosed)
+	for _, fn := range undo {
+		fn()
+	}
+	h.wg.Wait()
+}
+
+// request is one run of a program.
+type request struct {
+	text   string          // command line
+	ctx    context.Context // of the channel's work
+	ch     *call.Channel   // global session, or nil
+	before func(*script)   // sets further globals
+	after  func(*script)   // takes results, if the program did not fail
+}
+
+// execute runs a program and waits for its end. The error was logged.
+func (h *Host) execute(r request) error {
+	c := parseCommand(r.text)
+	if c.inline && strings.TrimSpace(c.source) == "" {
+		return nil
+	}
+	if !c.inline && c.script == "" {
+		h.sw.Log.Printf(call.LogErr, "No code to execute!")
+		return errors.New("no code to execute")
+	}
+	name := c.script
+	if c.inline {
+		name = inlineName
+	}
+	if err := h.enter(); err != nil {
+		h.sw.Log.Printf(call.LogErr, "cannot run %s: %v", name, err)
+		return err
+	}
+	defer h.wg.Done()
+	s := h.newScript(name, r.ctx, r.ch)
+	h.watch(s)
+	defer h.unwatch(s)
+	defer s.close()
+	if r.before != nil {
+		r.before(s)
+	}
+	if err := s.run(c); err != nil {
+		return err
+	}
+	if r.after != nil {
+		r.after(s)
+	}
+	return nil
+}
+
+// background runs a program in a goroutine of its own.
+func (h *Host) background(text string) {
+	if h.enter() != nil {
+		return
+	}
+	go func() {
+		defer h.wg.Done()
+		h.execute(request{text: text, ctx: h.ctx})
+	}()
+}
+
+func (h *Host) enter() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed || h.ctx.Err() != nil {
+		return ErrClosed
+	}
+	if len(h.scripts) >= h.opts.Limits.Scripts {
+		return errMany
+	}
+	h.wg.Add(1)
+	return nil
+}
+
+// watch has an eye on a running script.
+func (h *Host) watch(s *script) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.scripts[s] = 0
+	if !h.watched {
+		h.watched = true
+		h.wg.Add(1)
+		go h.guard()
+	}
+}
+
+func (h *Host) unwatch(s *script) {
+	h.mu.Lock()
+	delete(h.scripts, s)
+	h.mu.Unlock()
+}
+
+// guard runs while there are scripts: it ends those that compute for too long,
+// and those that compute while the memory is used up.
+func (h *Host) guard() {
+	defer h.wg.Done()
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	for idle := 0; ; {
+		select {
+		case <-h.ctx.Done():
+			h.mu.Lock()
+			h.watched = false
+			h.mu.Unlock()
+			return
+		case <-tick.C:
+		}
+		busy, left := h.look()
+		if left {
+			idle = 0
+		} else if idle++; idle > 40 && h.retire() {
+			return
+		}
+		if busy && heapSize() > h.opts.Limits.Memory {
+			runtime.GC()
+			if heapSize() > h.opts.Limits.Memory {
+				h.endBusy(errMemory)
+			}
+		}
+	}
+}
+
+// look counts the time of those that compute, and reports whether there are any.
+func (h *Host) look() (busy, left bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s, spent := range h.scripts {
+		if s.resting.Load() > 0 {
+			h.scripts[s] = 0
+			continue
+		}
+		busy = true
+		h.scripts[s] = spent + watchInterval
+		if limit := h.opts.Limits.Compute; limit > 0 && spent >= limit {
+			s.cancel(errCompute)
+		}
+	}
+	return busy, len(h.scripts) > 0
+}
+
+// retire ends the guard unless a script came meanwhile.
+func (h *Host) retire() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.scripts) > 0 {
+		return false
+	}
+	h.watched = false
+	return true
+}
+
+// endBusy ends all scripts that compute.
+func (h *Host) endBusy(why error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.scripts {
+		if s.resting.Load() == 0 {
+			s.cancel(why)
+		}
+	}
+}
+
+// heapSize is the memory in use by objects of the heap, in bytes.
+func heapSize() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	if sample[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return sample[0].Value.Uint64()
+}
+
+// causeOf is why a context ended.
+func causeOf(ctx context.Context) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// log writes what a script says, for the place in the reference's sources that
+// its users know.
+func (s *script) log(level call.Level, text string) {
+	s.logAt(level, "mod_lua.cpp", "lua_parse_and_execute", 216, text)
+}
+
+func (s *script) logAt(level call.Level, file, function string, line int, text string) {
+	channel, uuid := call.LogPlain, ""
+	if s.session != nil && s.session.ch != nil {
+		channel, uuid = call.LogSession, s.session.ch.UUID()
+	}
+	s.host.sw.Log.Write(&call.LogLine{Level: level, Channel: channel, UUID: uuid, File: file, Func: function, Line: line, Text: text})
+}

@@ -1,0 +1,493 @@
+package lua
+
+import (
+	"math"
+	"runtime"
+	"strings"
+
+	glua "github.com/yuin/gopher-lua"
+)
+
+// openLibraries opens the machine's libraries and puts our functions over those
+// that behave differently from Lua 5.2.
+func (s *script) openLibraries() {
+	L := s.L
+	for _, lib := range []struct {
+		name string
+		open glua.LGFunction
+	}{
+		{glua.LoadLibName, glua.OpenPackage}, {glua.BaseLibName, glua.OpenBase}, {glua.TabLibName, glua.OpenTable},
+		{glua.OsLibName, glua.OpenOs}, {glua.StringLibName, glua.OpenString}, {glua.MathLibName, glua.OpenMath},
+		{glua.DebugLibName, glua.OpenDebug}, {glua.CoroutineLibName, glua.OpenCoroutine},
+	} {
+		L.Push(L.NewFunction(lib.open))
+		L.Push(glua.LString(lib.name))
+		L.Call(1, 0)
+	}
+	s.install(L.G.Global, baseLibrary())
+	s.install(s.module("string"), stringLibrary())
+	s.install(s.module("table"), tableLibrary())
+	s.install(s.module("math"), mathLibrary())
+	s.install(s.module("bit32"), bitLibrary())
+	s.install(s.module("os"), osLibrary())
+	s.install(s.module("debug"), debugLibrary())
+	s.openIO()
+	s.openPackage()
+	s.setGlobal("_VERSION", glua.LString("Lua 5.2"))
+	for _, name := range []string{"_printregs", "_GOPHER_LUA_VERSION", "__index"} {
+		s.setGlobal(name, glua.LNil)
+	}
+	s.module("string").RawSetString("__index", glua.LNil)
+	s.kinds(L)
+}
+
+func baseLibrary() library {
+	return library{
+		"print":          basePrint,
+		"tostring":       baseToString,
+		"tonumber":       baseToNumber,
+		"error":          baseError,
+		"assert":         baseAssert,
+		"pcall":          basePCall,
+		"xpcall":         baseXPCall,
+		"load":           baseLoad,
+		"loadstring":     baseLoadString,
+		"loadfile":       baseLoadFile,
+		"dofile":         baseDoFile,
+		"pairs":          basePairs,
+		"ipairs":         baseIPairs,
+		"rawlen":         baseRawLen,
+		"unpack":         tableUnpack,
+		"collectgarbage": baseCollect,
+	}
+}
+
+// toString is tostring: __tostring counts, numbers look as Lua's.
+func (s *script) toString(L *glua.LState, v glua.LValue) string {
+	if isText(v) {
+		return text(v)
+	}
+	if mt, ok := L.GetMetatable(v).(*glua.LTable); ok {
+		if fn := mt.RawGetString("__tostring"); fn.Type() == glua.LTFunction {
+			L.Push(fn)
+			L.Push(v)
+			L.Call(1, 1)
+			result := L.Get(-1)
+			L.Pop(1)
+			if !isText(result) {
+				s.raise(L, "'tostring' must return a string to 'print'")
+			}
+			return text(result)
+		}
+	}
+	if fn, ok := v.(*glua.LFunction); ok && fn.IsG {
+		return strings.Replace(fn.String(), "function: ", "function: builtin: ", 1)
+	}
+	return v.String()
+}
+
+func basePrint(s *script, L *glua.LState) int {
+	var line strings.Builder
+	for i := 1; i <= L.GetTop(); i++ {
+		if i > 1 {
+			line.WriteByte('\t')
+		}
+		line.WriteString(s.toString(L, L.Get(i)))
+	}
+	line.WriteByte('\n')
+	s.print(line.String())
+	return 0
+}
+
+func baseToString(s *script, L *glua.LState) int {
+	if L.GetTop() == 0 {
+		s.argError(L, 1, "tostring", "value expected")
+	}
+	L.Push(glua.LString(s.toString(L, L.Get(1))))
+	return 1
+}
+
+func baseToNumber(s *script, L *glua.LState) int {
+	if L.GetTop() == 0 {
+		s.argError(L, 1, "tonumber", "value expected")
+	}
+	if L.Get(2) != glua.LNil {
+		base := int(s.checkNumber(L, 2, "tonumber"))
+		if base < 2 || base > 36 {
+			s.argError(L, 2, "tonumber", "base out of range")
+		}
+		if n, ok := parseBase(s.checkText(L, 1, "tonumber"), base); ok {
+			L.Push(glua.LNumber(n))
+			return 1
+		}
+		L.Push(glua.LNil)
+		return 1
+	}
+	if n, ok := number(L.Get(1)); ok {
+		L.Push(glua.LNumber(n))
+		return 1
+	}
+	L.Push(glua.LNil)
+	return 1
+}
+
+// parseBase reads an integer in a base from 2 to 36.
+func parseBase(str string, base int) (float64, bool) {
+	str = strings.ToLower(strings.Trim(str, " \t\n\v\f\r"))
+	negative := strings.HasPrefix(str, "-")
+	str = strings.TrimPrefix(str, "-")
+	n := 0.0
+	for i := 0; i < len(str); i++ {
+		d := 99
+		switch c := str[i]; {
+		case isDigit(c):
+			d = int(c - '0')
+		case c >= 'a' && c <= 'z':
+			d = int(c-'a') + 10
+		}
+		if d >= base {
+			return 0, false
+		}
+		n = n*float64(base) + float64(d)
+	}
+	if negative {
+		n = -n
+	}
+	return n, str != ""
+}
+
+func baseError(s *script, L *glua.LState) int {
+	level := int(s.optNumber(L, 2, "error", 1))
+	v := L.Get(1)
+	if str, ok := v.(glua.LString); ok && level > 0 {
+		L.Error(str, level)
+		return 0
+	}
+	L.Error(v, 0)
+	return 0
+}
+
+func baseAssert(s *script, L *glua.LState) int {
+	if L.GetTop() == 0 {
+		s.argError(L, 1, "assert", "value expected")
+	}
+	if glua.LVAsBool(L.Get(1)) {
+		return L.GetTop()
+	}
+	if L.GetTop() < 2 {
+		s.raise(L, "assertion failed!")
+	}
+	L.Error(L.Get(2), 0)
+	return 0
+}
+
+func basePCall(s *script, L *glua.LState) int {
+	if L.GetTop() == 0 {
+		s.argError(L, 1, "pcall", "value expected")
+	}
+	if err := L.PCall(L.GetTop()-1, glua.MultRet, nil); err != nil {
+		L.Push(glua.LFalse)
+		L.Push(s.messageOf(err))
+		return 2
+	}
+	L.Insert(glua.LTrue, 1)
+	return L.GetTop()
+}
+
+func baseXPCall(s *script, L *glua.LState) int {
+	if L.GetTop() < 2 {
+		s.argError(L, 2, "xpcall", "value expected")
+	}
+	fn, handler := L.Get(1), L.Get(2)
+	top := L.GetTop()
+	L.Push(fn)
+	for i := 3; i <= top; i++ {
+		L.Push(L.Get(i))
+	}
+	wrapped := L.NewFunction(func(L *glua.LState) int {
+		v := L.Get(1)
+		if message, ok := v.(glua.LString); ok {
+			v = glua.LString(s.plainMessage(string(message)))
+		}
+		L.Push(handler)
+		L.Push(v)
+		L.Call(1, 1)
+		return 1
+	})
+	s.hidden[wrapped] = true
+	defer delete(s.hidden, wrapped)
+	if err := L.PCall(top-2, glua.MultRet, wrapped); err != nil {
+		L.Push(glua.LFalse)
+		L.Push(s.messageOf(err))
+		return 2
+	}
+	L.Insert(glua.LTrue, top+1)
+	return L.GetTop() - top
+}
+
+// loadSource compiles a text and leaves the function, or nil and a message.
+func (s *script) loadSource(L *glua.LState, source, name string, env *glua.LTable) int {
+	if len(source) > maxSource {
+		L.Push(glua.LNil)
+		L.Push(glua.LString("not enough memory: a chunk too long"))
+		return 2
+	}
+	proto, err := compile(source, name)
+	if err != nil {
+		L.Push(glua.LNil)
+		L.Push(glua.LString(err.Error()))
+		return 2
+	}
+	L.Push(s.load(L, proto, env))
+	return 1
+}
+
+// chunkName is how messages call a chunk that was loaded with a name, or from a
+// text.
+func chunkName(name, source string) string {
+	switch {
+	case name == "":
+		name = source
+	case name[0] == '=' || name[0] == '@':
+		return name[1:]
+	}
+	line, _, cut := strings.Cut(name, "\n")
+	const longest = 40
+	if len(line) > longest {
+		line, cut = line[:longest], true
+	}
+	if cut {
+		line += "..."
+	}
+	return `[string "` + line + `"]`
+}
+
+func (s *script) environment(L *glua.LState, n int) *glua.LTable {
+	env, _ := L.Get(n).(*glua.LTable)
+	return env
+}
+
+func baseLoad(s *script, L *glua.LState) int {
+	source := ""
+	switch v := L.Get(1); {
+	case isText(v):
+		source = text(v)
+	case v.Type() == glua.LTFunction:
+		var b strings.Builder
+		for b.Len() <= maxSource {
+			L.Push(v)
+			L.Call(0, 1)
+			piece := L.Get(-1)
+			L.Pop(1)
+			if piece == glua.LNil || text(piece) == "" && isText(piece) {
+				break
+			}
+			if !isText(piece) {
+				L.Push(glua.LNil)
+				L.Push(glua.LString("reader function must return a string"))
+				return 2
+			}
+			b.WriteString(text(piece))
+		}
+		source = b.String()
+		if L.Get(2) == glua.LNil {
+			return s.loadSource(L, source, "=(load)", s.environment(L, 4))
+		}
+	default:
+		s.argError(L, 1, "load", "function expected, got "+s.given(L, 1))
+	}
+	return s.loadSource(L, source, chunkName(text(L.Get(2)), source), s.environment(L, 4))
+}
+
+func baseLoadString(s *script, L *glua.LState) int {
+	source := s.checkText(L, 1, "loadstring")
+	return s.loadSource(L, source, chunkName(text(L.Get(2)), source), nil)
+}
+
+func baseLoadFile(s *script, L *glua.LState) int {
+	proto, err := s.readChunk(s.checkText(L, 1, "loadfile"))
+	if err != nil {
+		L.Push(glua.LNil)
+		L.Push(glua.LString(err.Error()))
+		return 2
+	}
+	L.Push(s.load(L, proto, s.environment(L, 3)))
+	return 1
+}
+
+func baseDoFile(s *script, L *glua.LState) int {
+	proto, err := s.readChunk(s.checkText(L, 1, "dofile"))
+	if err != nil {
+		L.Error(glua.LString(err.Error()), 0)
+	}
+	top := L.GetTop()
+	L.Push(s.load(L, proto, nil))
+	L.Call(0, glua.MultRet)
+	return L.GetTop() - top
+}
+
+func basePairs(s *script, L *glua.LState) int {
+	v := L.Get(1)
+	if mt, ok := L.GetMetatable(v).(*glua.LTable); ok {
+		if fn := mt.RawGetString("__pairs"); fn.Type() == glua.LTFunction {
+			L.Push(fn)
+			L.Push(v)
+			L.Call(1, 3)
+			return 3
+		}
+	}
+	if v.Type() != glua.LTTable {
+		s.argError(L, 1, "pairs", "table expected, got "+s.given(L, 1))
+	}
+	L.Push(L.G.Global.RawGetString("next"))
+	L.Push(v)
+	L.Push(glua.LNil)
+	return 3
+}
+
+func baseIPairs(s *script, L *glua.LState) int {
+	v := L.Get(1)
+	if v.Type() != glua.LTTable {
+		s.argError(L, 1, "ipairs", "table expected, got "+s.given(L, 1))
+	}
+	i := 0
+	L.Push(L.NewFunction(func(L *glua.LState) int {
+		i = int(glua.LVAsNumber(L.Get(2))) + 1
+		item := v.(*glua.LTable).RawGetInt(i)
+		if item == glua.LNil {
+			L.Push(glua.LNil)
+			return 1
+		}
+		L.Push(glua.LNumber(i))
+		L.Push(item)
+		return 2
+	}))
+	L.Push(v)
+	L.Push(glua.LNumber(0))
+	return 3
+}
+
+func baseRawLen(s *script, L *glua.LState) int {
+	switch v := L.Get(1).(type) {
+	case *glua.LTable:
+		L.Push(glua.LNumber(v.Len()))
+	case glua.LString:
+		L.Push(glua.LNumber(len(v)))
+	default:
+		s.argError(L, 1, "rawlen", "table or string expected")
+	}
+	return 1
+}
+
+// baseCollect is collectgarbage. The collector runs by itself; what scripts ask
+// for is answered, not done.
+func baseCollect(s *script, L *glua.LState) int {
+	switch text(L.Get(1)) {
+	case "count":
+		used := float64(heapSize()) / 1024
+		L.Push(glua.LNumber(used))
+		L.Push(glua.LNumber(math.Mod(used, 1) * 1024))
+		return 2
+	case "", "collect":
+		runtime.Gosched()
+	}
+	L.Push(glua.LNumber(0))
+	return 1
+}
+
+// concatFunction is what chunks call for a .. b .. c.
+func (s *script) concatFunction() *glua.LFunction {
+	fn := s.L.NewFunction(func(L *glua.LState) int {
+		n := L.GetTop()
+		size := 0
+		for i := 1; i <= n; i++ {
+			v := L.Get(i)
+			if !isText(v) {
+				return s.concatObjects(L, n)
+			}
+			if str, ok := v.(glua.LString); ok {
+				size += len(str)
+			}
+		}
+		s.account(L, size)
+		var b strings.Builder
+		b.Grow(size + 16)
+		for i := 1; i <= n; i++ {
+			b.WriteString(text(L.Get(i)))
+		}
+		L.Push(glua.LString(b.String()))
+		return 1
+	})
+	s.hidden[fn] = true
+	return fn
+}
+
+// concatObjects concatenates from the right, as .. does, with the metamethods of
+// operands that are no texts.
+func (s *script) concatObjects(L *glua.LState, n int) int {
+	right := L.Get(n)
+	for i := n - 1; i >= 1; i-- {
+		left := L.Get(i)
+		if isText(left) && isText(right) {
+			joined := text(left) + text(right)
+			s.account(L, len(joined))
+			right = glua.LString(joined)
+			continue
+		}
+		fn := metamethod(L, left, "__concat")
+		if fn == nil {
+			fn = metamethod(L, right, "__concat")
+		}
+		if fn == nil {
+			culprit, at := left, i
+			if isText(left) {
+				culprit, at = right, i+1
+			}
+			s.raise(L, "attempt to concatenate %s", variable(L, culprit, func(in instruction) int { return in.a() + at }))
+		}
+		L.Push(fn)
+		L.Push(left)
+		L.Push(right)
+		L.Call(2, 1)
+		right = L.Get(-1)
+		L.Pop(1)
+	}
+	L.Push(right)
+	return 1
+}
+
+// metamethod is a function of a value's metatable, nil if there is none.
+func metamethod(L *glua.LState, v glua.LValue, name string) glua.LValue {
+	mt, ok := L.GetMetatable(v).(*glua.LTable)
+	if !ok {
+		return nil
+	}
+	if fn := mt.RawGetString(name); fn.Type() == glua.LTFunction {
+		return fn
+	}
+	return nil
+}
+
+func debugLibrary() library {
+	return library{
+		"traceback": func(s *script, L *glua.LState) int {
+			at := 1
+			target := L
+			if th, ok := L.Get(1).(*glua.LState); ok {
+				target, at = th, 2
+			}
+			v := L.Get(at)
+			if v != glua.LNil && !isText(v) {
+				L.Push(v)
+				return 1
+			}
+			level := int(s.optNumber(L, at+1, "traceback", 1))
+			message := ""
+			if v != glua.LNil {
+				message = text(v) + "\n"
+			}
+			L.Push(glua.LString(message + s.stack(target, level)))
+			return 1
+		},
+	}
+}

@@ -1,0 +1,133 @@
+package lua
+
+import (
+	"context"
+	"sync/atomic"
+
+	glua "github.com/yuin/gopher-lua"
+
+	"github.com/switchlet/switchlet/call"
+)
+
+// Sizes of a script's stacks: small at first, growing up to the limits.
+const (
+	registryStart = 1024
+	registryStep  = 4096
+	registryMax   = 1 << 20 // values
+	callDepth     = 1024
+)
+
+// script is one run of a program: its state and what it holds.
+type script struct {
+	host *Host
+	L    *glua.LState
+	name string // for messages
+	// ctx ends with the host, or when the script breaks a limit.
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	session *session // the call that the script was started on, or nil
+	classes map[*class]*glua.LTable
+	hidden  map[*glua.LFunction]bool // functions that tracebacks leave out
+	objects map[finalizer]struct{}   // released when the script ends
+	depth   int                      // nested input callbacks
+	resting atomic.Int32             // inside blocking functions: not computing
+	built   int64                    // bytes of strings since the memory was looked at
+}
+
+// finalizer is an object that holds something beyond its memory.
+type finalizer interface{ finalize() }
+
+// hold has an object released when the script ends.
+func (s *script) hold(f finalizer) { s.objects[f] = struct{}{} }
+
+// forget takes back hold.
+func (s *script) forget(f finalizer) { delete(s.objects, f) }
+
+// newScript makes a state with all libraries. ch may be nil; callCtx is the
+// context of what ch does now.
+func (h *Host) newScript(name string, callCtx context.Context, ch *call.Channel) *script {
+	L := glua.NewState(glua.Options{RegistrySize: registryStart, RegistryGrowStep: registryStep,
+		RegistryMaxSize: registryMax, CallStackSize: callDepth, MinimizeStackMemory: true, SkipOpenLibs: true})
+	s := &script{host: h, L: L, name: name, classes: make(map[*class]*glua.LTable),
+		hidden: make(map[*glua.LFunction]bool), objects: make(map[finalizer]struct{})}
+	s.ctx, s.cancel = context.WithCancelCause(h.ctx)
+	L.SetContext(s.ctx)
+	s.openLibraries()
+	s.openFreeswitch()
+	if ch != nil {
+		s.session = s.adopt(callCtx, ch)
+		s.setGlobal("session", s.session.ud)
+		s.setGlobal(ch.UUID(), s.session.ud)
+	}
+	return s
+}
+
+func (s *script) setGlobal(name string, v glua.LValue) { s.L.G.Global.RawSetString(name, v) }
+
+func (s *script) global(name string) glua.LValue { return s.L.G.Global.RawGetString(name) }
+
+// rest marks the script as waiting, not computing, until the returned function
+// is called.
+func (s *script) rest() func() {
+	s.resting.Add(1)
+	return func() { s.resting.Add(-1) }
+}
+
+// close releases what the script holds and its state.
+func (s *script) close() {
+	for len(s.objects) > 0 {
+		for o := range s.objects {
+			delete(s.objects, o)
+			o.finalize()
+		}
+	}
+	s.cancel(nil)
+	s.L.Close()
+}
+
+// load instantiates a compiled chunk.
+func (s *script) load(L *glua.LState, proto *glua.FunctionProto, env *glua.LTable) *glua.LFunction {
+	outer := L.NewFunctionFromProto(proto)
+	if env != nil {
+		outer.Env = env
+	}
+	L.Push(outer)
+	L.Push(s.concatFunction())
+	L.Call(1, 1)
+	fn, _ := L.Get(-1).(*glua.LFunction)
+	L.Pop(1)
+	return fn
+}
+
+// arguments sets the global argv.
+func (s *script) setArguments(c command) {
+	if c.inline {
+		return
+	}
+	t := s.L.NewTable()
+	t.RawSetInt(0, glua.LString(c.script))
+	for i, a := range c.args {
+		t.RawSetInt(i+1, glua.LString(a))
+	}
+	s.setGlobal("argv", t)
+}
+
+// run executes the program and logs how it failed.
+func (s *script) run(c command) error {
+	var proto *glua.FunctionProto
+	var err error
+	if c.inline {
+		proto, err = s.host.chunks.inline(c.source)
+	} else {
+		proto, err = s.host.chunks.file(c.script)
+	}
+	if err == nil {
+		s.setArguments(c)
+		err = s.protect(s.L, 0, s.load(s.L, proto, nil))
+	}
+	if err != nil && err.Error() != "" {
+		s.log(call.LogErr, err.Error()+"\n")
+	}
+	return err
+}
