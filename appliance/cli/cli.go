@@ -81,15 +81,16 @@ func (d Defaults) Run(ctx context.Context, args []string, stdin io.Reader, stdou
 		defer c.Close()
 		return runOnce(ctx, c, set, stdout, stderr)
 	}
-	for {
-		again := d.serve(ctx, c, set, stdin, stdout, stderr)
+	k, err := d.newConsole(ctx, set, stdin, stdout)
+	if err != nil {
 		c.Close()
-		if !again {
-			return exitOK
-		}
+		fmt.Fprintf(stderr, "[ERROR] %v\n", err)
+		return exitFailed
+	}
+	defer k.stop()
+	for k.serve(ctx, c, set) {
 		fmt.Fprintln(stderr, "[WARNING] disconnected")
-		// What waits in a pipe would be lost between two connections.
-		if _, terminal := isTerminal(stdin); !terminal || !set.reconnect {
+		if !set.reconnect {
 			return exitFailed
 		}
 		set.retry = true
@@ -98,6 +99,7 @@ func (d Defaults) Run(ctx context.Context, args []string, stdin io.Reader, stdou
 			return exitFailed
 		}
 	}
+	return exitOK
 }
 
 // settings reads options and the profile that they name.
@@ -119,7 +121,7 @@ func (d Defaults) settings(args []string, stderr io.Writer) (*settings, error) {
 	fs.BoolVar(&given.logUUID, "U", false, "show the call's UUID before log lines")
 	fs.StringVar(&set.command, "x", "", "run one `command` and end")
 	fs.BoolVar(&set.retry, "r", false, "try to connect until it works")
-	fs.BoolVar(&set.reconnect, "R", false, "connect again when the connection ends (on a terminal)")
+	fs.BoolVar(&set.reconnect, "R", false, "connect again when the connection ends")
 	fs.BoolVar(&set.noHistory, "Q", false, "keep no history")
 	fs.BoolVar(&set.noColour, "no-color", false, "no colours")
 	milliseconds := fs.Int("t", 0, "with -x: give up after so many `milliseconds`")

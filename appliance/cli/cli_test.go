@@ -139,6 +139,14 @@ func TestRun_ShowsLogAndEvents(t *testing.T) {
 	}
 }
 
+func TestRun_ConnectsAgain(t *testing.T) {
+	port := fakeSwitch(t)
+	code, out, errs := run(t, "bye\nstatus\n/exit\n", "-R", "-q", "-P", port, "-p", "pw")
+	if code != 0 || out != "UP 1 year\n" || !strings.Contains(errs, "disconnected") {
+		t.Errorf("%d %q %q", code, out, errs)
+	}
+}
+
 func TestPaint(t *testing.T) {
 	s := &session{colours: true}
 	if got := s.paint(&esl.LogLine{Level: 4, Text: "w\n"}); got != "\x1b[35mw\x1b[0m\n" {

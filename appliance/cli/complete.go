@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/switchlet/switchlet/esl"
 )
@@ -11,7 +12,7 @@ import (
 // completer asks the switch how a line may go on.
 type completer struct {
 	ctx  context.Context
-	conn *esl.Conn
+	conn *atomic.Pointer[esl.Conn] // changes when the console connects anew
 }
 
 // Do implements readline.AutoCompleter: it returns what may follow the cursor,
@@ -19,7 +20,7 @@ type completer struct {
 func (c *completer) Do(line []rune, pos int) ([][]rune, int) {
 	ctx, cancel := context.WithTimeout(c.ctx, askTime)
 	defer cancel()
-	reply, err := c.conn.API(ctx, "console_complete c="+strconv.Itoa(pos)+";"+string(line))
+	reply, err := c.conn.Load().API(ctx, "console_complete c="+strconv.Itoa(pos)+";"+string(line))
 	if err != nil {
 		return nil, 0
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/chzyer/readline"
@@ -21,16 +22,97 @@ const historyLines = 500
 // maxLine bounds a line that is read without a terminal.
 const maxLine = 1 << 20
 
-// serve is the console on one connection. It returns true when the connection
-// ended by itself.
-func (d Defaults) serve(ctx context.Context, c *esl.Conn, set *settings, stdin io.Reader, stdout, stderr io.Writer) (lost bool) {
-	s := &session{conn: c, out: stdout, uuids: set.logUUID}
-	lines, stop, err := d.lines(ctx, s, set, stdin, stdout)
+// console is what is typed and where it is answered. It outlives connections.
+type console struct {
+	lines  chan string // closed at the end of the input
+	out    io.Writer
+	editor *readline.Instance // nil without a terminal
+	conn   atomic.Pointer[esl.Conn]
+	stop   func()
+}
+
+// newConsole starts reading, with an editor if stdin is a terminal. What blocks in
+// a read of stdin ends with the process.
+func (d Defaults) newConsole(ctx context.Context, set *settings, stdin io.Reader, stdout io.Writer) (*console, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	k := &console{lines: make(chan string), out: stdout, stop: cancel}
+	in, isFile := stdin.(*os.File)
+	if !isFile || !readline.IsTerminal(int(in.Fd())) {
+		go k.read(ctx, stdin)
+		return k, nil
+	}
+	// The editor waits at its end for a read of its input, so that must be given up
+	// first.
+	keys := readline.NewCancelableStdin(in)
+	editor, err := readline.NewEx(&readline.Config{
+		HistoryFile:  d.history(set),
+		HistoryLimit: historyLines,
+		AutoComplete: &completer{ctx: ctx, conn: &k.conn},
+		Stdin:        keys,
+		Stdout:       stdout,
+	})
 	if err != nil {
-		io.WriteString(stderr, "[ERROR] "+err.Error()+"\n")
+		cancel()
+		keys.Close()
+		return nil, err
+	}
+	k.editor, k.out = editor, editor.Stdout()
+	k.stop = func() {
+		cancel()
+		keys.Close()
+		editor.Close()
+	}
+	go k.edit(ctx)
+	return k, nil
+}
+
+func (k *console) put(ctx context.Context, line string) bool {
+	select {
+	case k.lines <- line:
+		return true
+	case <-ctx.Done():
 		return false
 	}
-	defer stop()
+}
+
+func (k *console) read(ctx context.Context, stdin io.Reader) {
+	defer close(k.lines)
+	r := bufio.NewScanner(stdin)
+	r.Buffer(nil, maxLine)
+	for r.Scan() && k.put(ctx, r.Text()) {
+	}
+}
+
+func (k *console) edit(ctx context.Context) {
+	defer close(k.lines)
+	for {
+		line, err := k.editor.Readline()
+		if errors.Is(err, readline.ErrInterrupt) {
+			io.WriteString(k.out, "Type /exit to leave.\n")
+			continue
+		}
+		if err != nil || !k.put(ctx, line) {
+			return
+		}
+	}
+}
+
+// attach gives the console a connection: the prompt names the switch, and the tab
+// key asks it.
+func (k *console) attach(ctx context.Context, c *esl.Conn) {
+	k.conn.Store(c)
+	if k.editor != nil {
+		k.editor.SetPrompt(prompt(ctx, c))
+		k.editor.Refresh()
+	}
+}
+
+// serve is the console on one connection. It returns true when the connection
+// ended by itself.
+func (k *console) serve(ctx context.Context, c *esl.Conn, set *settings) (lost bool) {
+	k.attach(ctx, c)
+	s := &session{conn: c, out: k.out, uuids: set.logUUID,
+		colours: k.editor != nil && !set.noColour && os.Getenv("NO_COLOR") == ""}
 	followed := make(chan struct{})
 	go func() {
 		defer close(followed)
@@ -49,7 +131,7 @@ func (d Defaults) serve(ctx context.Context, c *esl.Conn, set *settings, stdin i
 			return false
 		case <-c.Done():
 			return true
-		case line, ok := <-lines:
+		case line, ok := <-k.lines:
 			if !ok {
 				return false
 			}
@@ -61,66 +143,6 @@ func (d Defaults) serve(ctx context.Context, c *esl.Conn, set *settings, stdin i
 			}
 		}
 	}
-}
-
-// lines starts reading what is typed, with an editor if stdin is a terminal. The
-// channel is closed at the end of the input; stop ends the reading.
-func (d Defaults) lines(ctx context.Context, s *session, set *settings, stdin io.Reader, stdout io.Writer) (<-chan string, func(), error) {
-	lines := make(chan string)
-	ctx, cancel := context.WithCancel(ctx)
-	put := func(line string) bool {
-		select {
-		case lines <- line:
-			return true
-		case <-ctx.Done():
-			return false
-		}
-	}
-	in, terminal := isTerminal(stdin)
-	if !terminal {
-		go func() {
-			defer close(lines)
-			r := bufio.NewScanner(stdin)
-			r.Buffer(nil, maxLine)
-			for r.Scan() && put(r.Text()) {
-			}
-		}()
-		return lines, cancel, nil
-	}
-	editor, err := readline.NewEx(&readline.Config{
-		Prompt:       d.prompt(ctx, s.conn),
-		HistoryFile:  d.history(set),
-		HistoryLimit: historyLines,
-		AutoComplete: &completer{ctx: ctx, conn: s.conn},
-		Stdin:        in,
-		Stdout:       stdout,
-	})
-	if err != nil {
-		cancel()
-		return nil, nil, err
-	}
-	s.out = editor.Stdout()
-	s.colours = !set.noColour && os.Getenv("NO_COLOR") == ""
-	go func() {
-		defer close(lines)
-		for {
-			line, err := editor.Readline()
-			if errors.Is(err, readline.ErrInterrupt) {
-				s.print("Type /exit to leave.\n")
-				continue
-			}
-			if err != nil || !put(line) {
-				return
-			}
-		}
-	}()
-	return lines, func() { cancel(); editor.Close() }, nil
-}
-
-// isTerminal tells whether somebody types.
-func isTerminal(stdin io.Reader) (*os.File, bool) {
-	f, ok := stdin.(*os.File)
-	return f, ok && readline.IsTerminal(int(f.Fd()))
 }
 
 func (d Defaults) history(set *settings) string {
@@ -140,7 +162,7 @@ func (d Defaults) history(set *settings) string {
 const askTime = 3 * time.Second
 
 // prompt names the switch.
-func (d Defaults) prompt(ctx context.Context, c *esl.Conn) string {
+func prompt(ctx context.Context, c *esl.Conn) string {
 	ctx, cancel := context.WithTimeout(ctx, askTime)
 	defer cancel()
 	name, err := c.API(ctx, "switchname")
