@@ -76,7 +76,7 @@ func (c *Channel) Bridge(ctx context.Context, b *Channel) error {
 			if key := c.Get("bridge_terminate_key"); key != "" && strings.IndexByte(key, d.Char) >= 0 {
 				return true
 			}
-			b.SendDigits([]media.Digit{d})
+			b.passDigit(d)
 			return false
 		}})
 		if err != ErrBreak {
@@ -217,7 +217,7 @@ func (c *Channel) exchange(ctx context.Context) {
 	for {
 		err := c.Wait(ctx, nil, WaitOptions{Digit: func(d media.Digit) bool {
 			if p := c.Partner(); p != nil {
-				p.SendDigits([]media.Digit{d})
+				p.passDigit(d)
 			}
 			return false
 		}})

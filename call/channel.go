@@ -103,48 +103,52 @@ type Channel struct {
 	// events that they fire, so that those go out in the order of the facts.
 	marking sync.Mutex
 
-	mu          sync.Mutex // guards what follows
-	name        string
-	profiles    []*Profile // newest last
-	other       *Profile   // the other leg's profile, for events
-	otherType   string     // "originator" or "originatee"
-	state       State      // requested
-	running     State
-	callState   CallState
-	answered    bool
-	early       bool
-	ringing     bool
-	cause       Cause
-	hungup      bool
-	held        bool // by us or by the far end
-	routed      bool // went through a dialplan
-	ext         *Extension
-	stateCtx    context.Context
-	stateStop   context.CancelCauseFunc
-	partner     *Channel
-	bond        *bond // while this is the B leg of a bridge
-	parked      bool
-	task        func(context.Context, *Channel) // what CS_SOFT_EXECUTE runs
-	playback    *media.Playback
-	intercept   func(media.Digit) bool
-	lastApp     string
-	lastData    string
-	formatRead  media.Format
-	formatWrite media.Format
-	notify      []chan struct{}
-	onHangup    []func(*Channel)
-	afterInit   []func()
-	sessions    map[string]*session // background recordings by path
-	private     map[string]any
-	stack       int // nested executes
-	locked      int // event-lock depth
-	redirected  bool
-	holders     int           // who retains the channel
-	freed       chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
+	mu           sync.Mutex // guards what follows
+	name         string
+	profiles     []*Profile // newest last
+	other        *Profile   // the other leg's profile, for events
+	otherType    string     // "originator" or "originatee"
+	state        State      // requested
+	running      State
+	callState    CallState
+	answered     bool
+	early        bool
+	ringing      bool
+	cause        Cause
+	hungup       bool
+	held         bool // by us or by the far end
+	routed       bool // went through a dialplan
+	ext          *Extension
+	stateCtx     context.Context
+	stateStop    context.CancelCauseFunc
+	partner      *Channel
+	bond         *bond // while this is the B leg of a bridge
+	parked       bool
+	task         func(context.Context, *Channel) // what CS_SOFT_EXECUTE runs
+	playback     *media.Playback
+	interceptIn  map[string]func(media.Digit) bool
+	interceptOut map[string]func(media.Digit) bool
+	lastApp      string
+	lastData     string
+	formatRead   media.Format
+	formatWrite  media.Format
+	notify       []chan struct{}
+	onHangup     []func(*Channel)
+	afterInit    []func()
+	sessions     map[string]*session // background recordings by path
+	private      map[string]any
+	stack        int // nested executes
+	locked       int // event-lock depth
+	redirected   bool
+	earlyOK      bool          // early media counts as success of an originate
+	zombieExec   bool          // actions go on after the hang-up
+	holders      int           // who retains the channel
+	freed        chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
 
 	reported chan struct{} // closed after CHANNEL_HANGUP_COMPLETE
 	done     chan struct{} // closed after CS_DESTROY
 	started  atomic.Bool
+	logLevel atomic.Int32 // lines of the call above it are not logged
 }
 
 // NewChannelOptions describe a channel that an endpoint makes.
@@ -190,6 +194,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		reported: make(chan struct{}),
 		done:     make(chan struct{}),
 	}
+	c.logLevel.Store(int32(LogDebug))
 	if o.Outbound || o.Begun {
 		c.state = StateInit
 	}
@@ -488,8 +493,14 @@ func (c *Channel) Private(name string) any {
 
 // Log writes a line that belongs to this call.
 func (c *Channel) Log(level Level, format string, args ...any) {
+	if int32(level) > c.logLevel.Load() {
+		return
+	}
 	c.sw.Log.printf(level, LogSession, c.UUID(), format, args...)
 }
+
+// SetLogLevel bounds the lines of this call that are logged (uuid_loglevel).
+func (c *Channel) SetLogLevel(level Level) { c.logLevel.Store(int32(level)) }
 
 // setState requests a state and ends what the current one does. It refuses to
 // leave the hang-up states.

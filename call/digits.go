@@ -2,6 +2,7 @@ package call
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	"github.com/switchlet/switchlet/call/event"
@@ -20,10 +21,7 @@ const (
 // (bind_meta_app) sees it first, then it is queued for whoever reads digits. A
 // full queue drops it.
 func (c *Channel) ReceiveDigit(d media.Digit) {
-	c.mu.Lock()
-	intercept := c.intercept
-	c.mu.Unlock()
-	if c.True("drop_dtmf") || (intercept != nil && intercept(d)) {
+	if c.True("drop_dtmf") || c.intercepted(&c.interceptIn, d) {
 		return
 	}
 	c.QueueDigit(d)
@@ -46,13 +44,52 @@ func (c *Channel) QueueDigit(d media.Digit) {
 	}
 }
 
-// Intercept sets a function that sees received digits before they are queued and
-// swallows those for which it returns true; nil removes it. It is called from
-// the media's or the endpoint's goroutine and must not block.
-func (c *Channel) Intercept(fn func(media.Digit) bool) {
+// Intercept sets, under a name of its owner's, a function that sees received
+// digits before they are queued and swallows those for which it returns true;
+// nil removes it. It is called from the media's or the endpoint's goroutine and
+// must not block.
+func (c *Channel) Intercept(owner string, fn func(media.Digit) bool) {
+	c.setIntercept(&c.interceptIn, owner, fn)
+}
+
+// InterceptPassed is Intercept for the digits that a partner pressed and that the
+// bridge would pass on to this channel's far end.
+func (c *Channel) InterceptPassed(owner string, fn func(media.Digit) bool) {
+	c.setIntercept(&c.interceptOut, owner, fn)
+}
+
+func (c *Channel) setIntercept(m *map[string]func(media.Digit) bool, owner string, fn func(media.Digit) bool) {
 	c.mu.Lock()
-	c.intercept = fn
+	defer c.mu.Unlock()
+	next := maps.Clone(*m) // readers use the old map without the lock
+	if fn == nil {
+		delete(next, owner)
+	} else {
+		if next == nil {
+			next = make(map[string]func(media.Digit) bool)
+		}
+		next[owner] = fn
+	}
+	*m = next
+}
+
+// intercepted reports whether a function of the map swallowed the digit.
+func (c *Channel) intercepted(m *map[string]func(media.Digit) bool, d media.Digit) bool {
+	c.mu.Lock()
+	list := *m
 	c.mu.Unlock()
+	taken := false
+	for _, fn := range list {
+		taken = fn(d) || taken
+	}
+	return taken
+}
+
+// passDigit hands a digit that the partner pressed to the far end.
+func (c *Channel) passDigit(d media.Digit) {
+	if !c.intercepted(&c.interceptOut, d) {
+		c.SendDigits([]media.Digit{d})
+	}
 }
 
 // FlushDigits empties the queue.

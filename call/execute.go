@@ -281,6 +281,7 @@ func (c *Channel) executeExtension(ctx context.Context) {
 		c.mu.Unlock()
 		c.runAction(ctx, action)
 		if c.State() != StateExecute {
+			c.executeZombies()
 			return
 		}
 		c.serveUrgent(ctx)
@@ -291,6 +292,23 @@ func (c *Channel) executeExtension(ctx context.Context) {
 	if c.State() == StateExecute && c.Up() {
 		c.Log(LogNotice, "%s has executed the last dialplan instruction, hanging up.", c.Name())
 		c.Hangup(CauseNormalClearing)
+	}
+}
+
+// executeZombies runs the actions that are left on a channel that was hung up, if
+// it was asked to and they can.
+func (c *Channel) executeZombies() {
+	c.mu.Lock()
+	ext := c.ext
+	on := c.zombieExec && c.hungup && ext != nil
+	c.mu.Unlock()
+	if !on {
+		return
+	}
+	for _, a := range ext.Actions {
+		if app := c.sw.Application(a.App); app != nil && app.Flags&Zombie != 0 {
+			c.runAction(c.sw.ctx, a)
+		}
 	}
 }
 

@@ -70,3 +70,20 @@ type Bridger interface {
 	Bridged(other *Channel)
 	Unbridged()
 }
+
+// Bypasser can take the switch out of the path of the sound, so that the far ends
+// talk to each other directly, or back into it (uuid_media).
+type Bypasser interface {
+	Bypass(ctx context.Context, on bool) error
+}
+
+// Renegotiator can negotiate codecs anew on a running call. codecs is a codec
+// string, "" for what was configured; only leaves no others in the offer.
+type Renegotiator interface {
+	Renegotiate(ctx context.Context, codecs string, only bool) error
+}
+
+// Simplifier can cut itself out of a call that it only passes on (uuid_simplify).
+type Simplifier interface {
+	Simplify(ctx context.Context) error
+}

@@ -127,6 +127,22 @@ func (c *Channel) initialise(ctx context.Context) {
 	}
 }
 
+// AllowEarly lets an originate that waits for this leg take early media for
+// success from now on (uuid_early_ok).
+func (c *Channel) AllowEarly() {
+	c.mu.Lock()
+	c.earlyOK = true
+	c.mu.Unlock()
+	c.signal()
+}
+
+// EarlyAllowed reports whether AllowEarly was called.
+func (c *Channel) EarlyAllowed() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.earlyOK }
+
+// SetZombieExec lets the actions that are left run after the hang-up, those of
+// them that can (set_zombie_exec).
+func (c *Channel) SetZombieExec() { c.mu.Lock(); c.zombieExec = true; c.mu.Unlock() }
+
 // AfterInit registers fn to run in the channel's goroutine when CS_INIT has told
 // of the channel (CHANNEL_CREATE). Leg.Init calls it.
 func (c *Channel) AfterInit(fn func()) {

@@ -121,7 +121,7 @@ func (sw *Switch) AddApplications(rows ...Application) {
 // AddCommands adds rows to the command table.
 func (sw *Switch) AddCommands(rows ...Command) {
 	for _, c := range rows {
-		sw.commands[c.Name] = &c
+		sw.commands[strings.ToLower(c.Name)] = &c
 	}
 }
 
@@ -135,8 +135,8 @@ func (sw *Switch) AddDialplan(name string, d Dialplan) { sw.dialplans[strings.To
 // Application finds an application by name in any case.
 func (sw *Switch) Application(name string) *Application { return sw.apps[strings.ToLower(name)] }
 
-// Command finds a command by its exact name.
-func (sw *Switch) Command(name string) *Command { return sw.commands[name] }
+// Command finds a command by name in any case.
+func (sw *Switch) Command(name string) *Command { return sw.commands[fold(name)] }
 
 // Endpoint finds an endpoint by name.
 func (sw *Switch) Endpoint(name string) Endpoint { return sw.endpoints[name] }
@@ -266,7 +266,7 @@ func (sw *Switch) HangupAll(cause Cause, match func(*Channel) bool) int {
 // reply. ErrNoCommand and ErrCommand are the caller's to phrase. Every run fires
 // an API event (spec/esl.md §4.5).
 func (sw *Switch) Run(ctx context.Context, name, args string, caller *Channel, params map[string]string) (string, error) {
-	c := sw.commands[name]
+	c := sw.Command(name)
 	if c == nil {
 		return "", ErrNoCommand
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/expand"
+	"github.com/switchlet/switchlet/media"
 )
 
 // maxTransfers bounds how often a call may be routed anew (max_forwards).
@@ -116,7 +117,8 @@ func (c *Channel) Park(ctx context.Context) error {
 	c.Fire(event.ChannelPark, nil, nil)
 	var err error
 	for {
-		if err = c.Wait(ctx, nil, WaitOptions{}); err != ErrBreak {
+		// Digits are read away: whoever controls a parked call hears of them as events.
+		if err = c.Wait(ctx, nil, WaitOptions{Digit: func(media.Digit) bool { return false }}); err != ErrBreak {
 			break
 		}
 	}
