@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -263,7 +264,7 @@ func (l *leg) agree(text string, prefs []codec.Pref) (*description, int, agreeme
 		return nil, 0, agreement{}, nil, err
 	}
 	cands := l.server.reachable(l.profile, sec.cands)
-	if len(cands) == 0 && len(sec.cands) > 0 && sec.dropped == 0 {
+	if len(cands) == 0 && sec.dropped == 0 && slices.ContainsFunc(sec.cands, func(c candidate) bool { return c.transport == "udp" }) {
 		return nil, 0, agreement{}, nil, errUnreachable
 	}
 	return d, at, a, cands, nil

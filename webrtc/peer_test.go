@@ -40,7 +40,11 @@ func newBrowser(t *testing.T, mime string, clock uint32, channels uint16) *brows
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4})
 	s.SetInterfaceFilter(func(name string) bool { return name == "lo" })
-	api := pion.NewAPI(pion.WithMediaEngine(engine), pion.WithSettingEngine(s))
+	return browserWith(t, pion.NewAPI(pion.WithMediaEngine(engine), pion.WithSettingEngine(s)), mime, clock, channels)
+}
+
+func browserWith(t *testing.T, api *pion.API, mime string, clock uint32, channels uint16) *browser {
+	t.Helper()
 	pc, err := api.NewPeerConnection(pion.Configuration{})
 	must(t, err)
 	b := &browser{t: t, pc: pc, heard: make(chan *rtp.Packet, 1000)}
