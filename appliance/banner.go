@@ -3,39 +3,52 @@ package appliance
 import (
 	"fmt"
 	"io"
+	"strconv"
 
 	"github.com/switchlet/switchlet/conf"
 )
 
 // banner tells a newcomer what to open, whom to sign in as and what to dial.
 func (b *Box) banner(w io.Writer) {
-	g := b.store.Globals()
+	row := func(name, text string) { fmt.Fprintf(w, "  %-13s %s\n", name, text) }
 	fmt.Fprintf(w, "\nSwitchlet is ready.\n\n")
-	for _, l := range b.addresses() {
-		fmt.Fprintf(w, "  %-14s %s\n", l[0], l[1])
-	}
-	if b.Fresh && b.Options.Conf == "" {
-		fmt.Fprintf(w, "  %-14s 1000 to 1019, password %s\n", "users", b.Secrets.DefaultPassword)
-		fmt.Fprintf(w, "  %-14s %s\n", "event socket", "password "+b.Secrets.EventSocketPassword)
-		fmt.Fprintf(w, "  %-14s %s\n", "", "(these secrets are shown once; \"switchlet secret\" prints them again)")
-	} else if b.Options.Conf == "" {
-		fmt.Fprintf(w, "  %-14s 1000 to 1019 (\"switchlet secret\" prints the password)\n", "users")
+	for _, a := range b.addresses() {
+		row(a[0], a[1])
 	}
 	if b.Options.Conf == "" {
-		fmt.Fprintf(w, "  %-14s 9196 echo, 5000 demo, 9664 hold music, 1000-1019 each other\n", "dial")
+		if b.Fresh {
+			row("sign in as", "1000 (to 1019), password "+b.Secrets.DefaultPassword)
+			row("", "event socket password "+b.Secrets.EventSocketPassword)
+			row("", "(shown once; \"switchlet secret\" prints them again)")
+		} else {
+			row("sign in as", "1000 (to 1019); \"switchlet secret\" prints the password")
+		}
+		row("dial", "9196 echo, 5000 demo, 9664 music, 3000 conference, 1000-1019 each other")
 	}
-	fmt.Fprintf(w, "  %-14s %s (domain %s)\n\n", "data", b.data.dir, g.Get("domain"))
+	row("data", b.data.dir)
+	fmt.Fprintln(w)
 }
 
-// addresses are what the box listens on, by name.
+// addresses are what the box listens on, for people.
 func (b *Box) addresses() [][2]string {
-	g := b.store.Globals()
+	g, tree := b.store.Globals(), b.store.Tree()
 	ip := g.Get("local_ip_v4")
-	var out [][2]string
-	if port := g.Get("internal_sip_port"); port != "" {
-		out = append(out, [2]string{"phones", "sip:" + ip + ":" + port + " (UDP and TCP)"})
+	offset := 0
+	if b.Options.Conf != "" {
+		offset = b.Options.PortOffset
 	}
-	p := conf.Params(b.store.Tree().Configuration("event_socket.conf").Child("settings"))
-	out = append(out, [2]string{"event socket", joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), p.Int("listen-port", 8021))})
+	var out [][2]string
+	if port := b.port("http_port", 8080+offset); port != 0 {
+		out = append(out, [2]string{"open", "http://localhost:" + strconv.Itoa(port) + "/ on this machine"})
+	}
+	if port := b.port("https_port", 8443+offset); port != 0 {
+		out = append(out, [2]string{"", "https://" + joinHostPort(ip, port) + "/ from others (its certificate is self-signed)"})
+	}
+	for _, n := range tree.Configuration("sofia.conf").Child("profiles").ChildrenNamed("profile") {
+		p := conf.Params(n.Child("settings"))
+		out = append(out, [2]string{"SIP " + n.Attr("name"), "sip:" + joinHostPort(firstOf(p.Get("sip-ip"), ip), p.Int("sip-port", 5060)) + " (UDP and TCP)"})
+	}
+	p := conf.Params(tree.Configuration("event_socket.conf").Child("settings"))
+	out = append(out, [2]string{"event socket", joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), p.Int("listen-port", 8021)+offset)})
 	return out
 }

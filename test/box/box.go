@@ -120,7 +120,9 @@ func free(offset int) bool {
 }
 
 // Addr is the loopback address of one of the ports above.
-func (b *Box) Addr(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+b.Offset)) }
+func (b *Box) Addr(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port+b.Offset))
+}
 
 // ESL connects to the event socket until the end of the test.
 func (b *Box) ESL(t testing.TB) *esl.Conn {
