@@ -237,7 +237,7 @@ func (l *listener) finish() {
 func (l *listener) farewell() {
 	l.turn.Lock()
 	defer l.turn.Unlock()
-	if l.dead {
+	if l.dead || context.Cause(l.ctx) == errCrowded {
 		return
 	}
 	b := l.unsaid
@@ -263,7 +263,7 @@ func (l *listener) farewell() {
 func (l *listener) hangUp() {
 	defer l.conn.Close()
 	half, ok := l.conn.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if !ok || context.Cause(l.ctx) == errCrowded || half.CloseWrite() != nil {
 		return
 	}
 	l.conn.SetReadDeadline(time.Now().Add(drainTime))
