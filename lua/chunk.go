@@ -219,7 +219,7 @@ func syntaxError(err error, name, source string) error {
 	switch {
 	case strings.Contains(pe.Message, "unterminated"):
 		return fmt.Errorf("%s:%d: unfinished string near %s", name, line, near)
-	case pe.Message != "syntax error" && !strings.HasPrefix(pe.Message, "Invalid"):
+	case pe.Message != "syntax error" && pe.Message != "parse error" && !strings.HasPrefix(pe.Message, "Invalid"):
 		return fmt.Errorf("%s:%d: %s near %s", name, line, pe.Message, near)
 	case pe.Token != "" && (pe.Token[0] == '_' || pe.Token[0] >= 'a' && pe.Token[0] <= 'z' || pe.Token[0] >= 'A' && pe.Token[0] <= 'Z'):
 		return fmt.Errorf("%s:%d: syntax error near %s", name, line, near)

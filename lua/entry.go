@@ -90,12 +90,12 @@ const defaultDialplan = "lua/dialplan.lua"
 
 // Dialplan is the dialplan LUA: the context is a script, which leaves what is to
 // be done in the global ACTIONS.
-func (h *Host) Dialplan() call.Dialplan { return dialplan{h} }
+func (h *Host) Dialplan() call.Dialplan { return scriptPlan{h} }
 
-type dialplan struct{ h *Host }
+type scriptPlan struct{ h *Host }
 
 // Hunt implements call.Dialplan.
-func (d dialplan) Hunt(ctx context.Context, ch *call.Channel, p *call.Profile, _ string) (*call.Extension, bool, error) {
+func (d scriptPlan) Hunt(ctx context.Context, ch *call.Channel, p *call.Profile, _ string) (*call.Extension, bool, error) {
 	text := p.Context
 	if text == "" {
 		text = defaultDialplan

@@ -268,7 +268,7 @@ func operandName(f *glua.LFunction, pc, register int) string {
 	if register&constantBit != 0 {
 		return ""
 	}
-	if name, ok := f.LocalName(register+1, pc); ok && name != concatName {
+	if name := localName(p, register, pc); name != "" {
 		return "local '" + name + "'"
 	}
 	constant := func(i int) string {
@@ -311,7 +311,7 @@ func operandName(f *glua.LFunction, pc, register int) string {
 			}
 		case glua.OP_MOVE:
 			if in.a() == register {
-				if name, ok := f.LocalName(in.b()+1, i); ok {
+				if name := localName(p, in.b(), i); name != "" {
 					return "local '" + name + "'"
 				}
 				return ""
@@ -320,6 +320,23 @@ func operandName(f *glua.LFunction, pc, register int) string {
 			if in.a() == register {
 				return ""
 			}
+		}
+	}
+	return ""
+}
+
+// localName is the local variable that lives in a register at pc, "" if there is
+// none.
+func localName(p *glua.FunctionProto, register, pc int) string {
+	for _, l := range p.DbgLocals {
+		if l.StartPc > pc {
+			break
+		}
+		if pc < l.EndPc {
+			if register == 0 {
+				return l.Name
+			}
+			register--
 		}
 	}
 	return ""

@@ -252,7 +252,7 @@ func sessionSpeak(a *arguments, x *session) int {
 		x.log(call.LogErr, fmt.Sprintf("Invalid TTS module %s[%s]!\n", x.ttsName, x.voiceName))
 		return a.pushInt(0)
 	}
-	return a.pushInt(success(x.execute("speak", x.ttsName+"|"+x.voiceName+"|"+a.str(0))))
+	return a.pushInt(success(x.perform(a.L, "speak", x.ttsName+"|"+x.voiceName+"|"+a.str(0))))
 }
 
 func sessionSay(a *arguments, x *session) int {
@@ -270,7 +270,7 @@ func sessionSay(a *arguments, x *session) int {
 	if gender := a.str(4); gender != "" {
 		words = append(words, gender)
 	}
-	x.execute("say", strings.Join(append(words, a.str(0)), " "))
+	x.perform(a.L, "say", strings.Join(append(words, a.str(0)), " "))
 	return 0
 }
 
@@ -284,11 +284,30 @@ func sessionSayPhrase(a *arguments, x *session) int {
 	if language != "" {
 		x.ch.Set("language", language)
 	}
-	x.execute("phrase", a.str(0)+","+a.str(1))
+	x.perform(a.L, "phrase", a.str(0)+","+a.str(1))
 	if language != "" {
 		x.ch.Set("language", before)
 	}
 	return 0
+}
+
+// perform runs an application that plays something, with the input callback
+// seeing the digits meanwhile; a result that does not go on ends it.
+func (x *session) perform(L *glua.LState, app, data string) error {
+	if x.callback == "" {
+		return x.execute(app, data)
+	}
+	return x.do(func(ctx context.Context, ch *call.Channel) error {
+		ch.Intercept(interceptName, func(d media.Digit) bool {
+			return ch.Post(&call.Message{Run: func(context.Context, *call.Channel) {
+				if x.input(L, "dtmf", x.digitTable(d)).verb != goOn {
+					ch.Break(true)
+				}
+			}}) == nil
+		})
+		defer ch.Intercept(interceptName, nil)
+		return ch.Execute(ctx, app, data)
+	})
 }
 
 // flushEvents empties the queue of events that callbacks would get.

@@ -170,9 +170,7 @@ func bridge(L *glua.LState, a, b *session) {
 			return err
 		}
 		if a.callback != "" {
-			a.watchDigits(L, b)
-			defer a.ch.Intercept(nil)
-			defer b.ch.Intercept(nil)
+			defer a.watchDigits(L, b)()
 		}
 		return ch.Bridge(ctx, b.ch)
 	})
@@ -184,9 +182,13 @@ func bridge(L *glua.LState, a, b *session) {
 	}
 }
 
-// watchDigits has a's input callback see the digits of both legs of a bridge. A
-// result that does not go on takes b out of the bridge.
-func (a *session) watchDigits(L *glua.LState, b *session) {
+// interceptName is under which scripts see digits before applications do.
+const interceptName = "lua"
+
+// watchDigits has a's input callback see the digits of both legs of a bridge,
+// until the returned function is called. A result that does not go on takes b out
+// of the bridge.
+func (a *session) watchDigits(L *glua.LState, b *session) (stop func()) {
 	show := func(d media.Digit) bool {
 		a.ch.Post(&call.Message{Run: func(context.Context, *call.Channel) {
 			if a.input(L, "dtmf", a.digitTable(d)).verb != goOn {
@@ -195,6 +197,10 @@ func (a *session) watchDigits(L *glua.LState, b *session) {
 		}})
 		return false
 	}
-	a.ch.Intercept(show)
-	b.ch.Intercept(show)
+	a.ch.Intercept(interceptName, show)
+	b.ch.Intercept(interceptName, show)
+	return func() {
+		a.ch.Intercept(interceptName, nil)
+		b.ch.Intercept(interceptName, nil)
+	}
 }
