@@ -65,7 +65,9 @@ func parseProfiles(file, text string) (map[string]profile, error) {
 				return nil, fmt.Errorf("%s:%d: section %q has no closing bracket", file, i+1, line)
 			}
 			name = line[1:end]
-			all[name] = all[name]
+			if _, known := all[name]; !known {
+				all[name] = profile{}
+			}
 			continue
 		}
 		key, value, ok := strings.Cut(line, "=")
