@@ -1,0 +1,213 @@
+package interop
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/esl"
+	"github.com/switchlet/switchlet/test/box"
+)
+
+// patience is the longest that a test waits for one thing.
+const patience = 20 * time.Second
+
+// interopPlan is a context without the extensions that conf/default runs for every
+// call, so that the order of events shows what a test dials and nothing else.
+const interopPlan = `<include>
+  <context name="interop">
+    <extension name="echo">
+      <condition field="destination_number" expression="^echo$">
+        <action application="answer"/>
+        <action application="echo"/>
+      </condition>
+    </extension>
+    <extension name="uas">
+      <condition field="destination_number" expression="^uas-(\d+)$">
+        <action application="bridge" data="sofia/internal/uas@127.0.0.1:$1"/>
+      </condition>
+    </extension>
+    <extension name="uas_after">
+      <condition field="destination_number" expression="^after-(\d+)$">
+        <action application="set" data="hangup_after_bridge=true"/>
+        <action application="bridge" data="sofia/internal/uas@127.0.0.1:$1"/>
+      </condition>
+    </extension>
+    <extension name="socket">
+      <condition field="destination_number" expression="^socket-(\d+)$">
+        <action application="socket" data="127.0.0.1:$1 async full"/>
+      </condition>
+    </extension>
+    <extension name="hangup_in_time">
+      <condition field="destination_number" expression="^hangup$">
+        <action application="answer"/>
+        <action application="sleep" data="500"/>
+        <action application="hangup"/>
+      </condition>
+    </extension>
+    <X-PRE-PROCESS cmd="include" data="interop/*.xml"/>
+  </context>
+</include>
+`
+
+// interopUser may call, and lands in the context above.
+const interopUser = `<include>
+  <user id="7000">
+    <params>
+      <param name="password" value="$${default_password}"/>
+    </params>
+    <variables>
+      <variable name="user_context" value="interop"/>
+    </variables>
+  </user>
+</include>
+`
+
+// start starts a box with the context and the user of these tests, and more files
+// for DATA/conf if a test has any.
+func start(t *testing.T, more map[string]string) *box.Box {
+	t.Helper()
+	files := map[string]string{"dialplan/interop.xml": interopPlan, "directory/default/7000.xml": interopUser}
+	for name, text := range more {
+		files[name] = text
+	}
+	return box.Start(t, box.Setup{Files: files})
+}
+
+// program is the path of a peer; a test without its peer has failed, since what it
+// should show was not shown.
+func program(t *testing.T, name, debian string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is not installed: run test/interop/run.sh, or apt-get install %s", name, debian)
+	}
+	return path
+}
+
+// freePort is a port of the loopback that was free for UDP and TCP, and so was the
+// next one.
+func freePort(t *testing.T) int {
+	t.Helper()
+	for range 100 {
+		u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := u.LocalAddr().(*net.UDPAddr).Port
+		u.Close()
+		if port%2 == 0 && port < 65000 && free(port) && free(port+1) {
+			return port
+		}
+	}
+	t.Fatal("no free port")
+	return 0
+}
+
+func free(port int) bool {
+	addr := fmt.Sprintf("127.0.0.1:%d", port)
+	l, err := net.Listen("tcp4", addr)
+	if err != nil {
+		return false
+	}
+	l.Close()
+	u, err := net.ListenPacket("udp4", addr)
+	if err != nil {
+		return false
+	}
+	u.Close()
+	return true
+}
+
+// watch reads every event of a box in the order in which they come.
+type watch struct {
+	t    *testing.T
+	conn *esl.Conn
+	seen []*esl.Event
+}
+
+func observe(t *testing.T, b *box.Box) *watch {
+	t.Helper()
+	w := &watch{t: t, conn: b.ESL(t)}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := w.conn.Subscribe(ctx, "ALL"); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// await reads on until an event matches.
+func (w *watch) await(what string, match func(*esl.Event) bool) *esl.Event {
+	w.t.Helper()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	for {
+		select {
+		case e, ok := <-w.conn.Events():
+			if !ok {
+				w.t.Fatalf("waiting for %s: the event socket ended: %v", what, w.conn.Err())
+			}
+			w.seen = append(w.seen, e)
+			if match(e) {
+				return e
+			}
+		case <-timer.C:
+			w.t.Fatalf("no %s within %v; the events were\n%s", what, patience, strings.Join(w.names(), "\n"))
+		}
+	}
+}
+
+// awaitName reads on until an event of that name comes, of the call if uuid is
+// not empty.
+func (w *watch) awaitName(name, uuid string) *esl.Event {
+	w.t.Helper()
+	return w.await(name, func(e *esl.Event) bool {
+		return e.Name() == name && (uuid == "" || e.UUID() == uuid)
+	})
+}
+
+// awaitEnd reads on until each of the calls has ended for good.
+func (w *watch) awaitEnd(uuids ...string) {
+	w.t.Helper()
+	left := make(map[string]bool, len(uuids))
+	for _, id := range uuids {
+		left[id] = true
+	}
+	over := func(e *esl.Event) bool {
+		if e.Name() == "CHANNEL_STATE" && e.Get("Channel-State") == "CS_DESTROY" {
+			delete(left, e.UUID())
+		}
+		return len(left) == 0
+	}
+	for _, e := range w.seen {
+		if over(e) {
+			return
+		}
+	}
+	w.await("end of the calls", over)
+}
+
+func (w *watch) names() []string {
+	var out []string
+	for _, e := range w.seen {
+		out = append(out, short(e.UUID())+" "+label(e))
+	}
+	return out
+}
+
+func short(uuid string) string { return uuid[:min(8, len(uuid))] }
+
+// dump prints a file when the test has failed.
+func dump(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err == nil && len(text) > 0 {
+		t.Logf("%s:\n%s", file, text[:min(len(text), 24000)])
+	}
+}
