@@ -102,8 +102,17 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	return 0
 }
 
+// cliCommand is the console. On the box itself it knows the password that the
+// first start made.
 func cliCommand(ctx context.Context, e env, args []string) int {
-	return cli.Run(ctx, args, e.in, e.out, e.err)
+	var d cli.Defaults
+	var o Options
+	if o.complete(nil, nil, nil) == nil {
+		if s, ok := (data{o.Data}).madeSecrets(); ok {
+			d.Password = s.EventSocketPassword
+		}
+	}
+	return d.Run(ctx, args, e.in, e.out, e.err)
 }
 
 func versionCommand(_ context.Context, e env, _ []string) int {

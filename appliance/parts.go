@@ -11,6 +11,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
+	"github.com/switchlet/switchlet/lua"
 	"github.com/switchlet/switchlet/media/rtp"
 	"github.com/switchlet/switchlet/sip"
 	"github.com/switchlet/switchlet/store"
@@ -40,10 +41,12 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	if err != nil {
 		return fmt.Errorf("sip: %w", err)
 	}
+	scripts := b.scripts()
 	web := b.newWeb(ui.Handler(), verto, source)
 	b.parts = []part{
 		{"media", func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil }, func() error { b.media.Close(); return b.opener.Close() }},
 		{"switch", func(context.Context) error { b.Switch.Start(); return nil }, nothing},
+		{"lua", scripts.Start, func() error { scripts.Close(); return nil }},
 		{"sip", phones.Start, func() error { phones.Close(); return nil }},
 		{"verto", verto.Start, func() error { verto.Close(); return nil }},
 		{"web", web.start, web.stop},
@@ -73,6 +76,16 @@ func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
 	return s, nil
 }
 
+// scripts makes the Lua host.
+func (b *Box) scripts() *lua.Host {
+	h := lua.New(lua.Options{Switch: b.Switch, Store: b.databases, Conf: b.store, ScriptDir: b.data.path("scripts"),
+		Builtin: lua.Scripts(), AllowShell: b.allowShell()})
+	b.Switch.AddApplications(h.Applications()...)
+	b.Switch.AddCommands(h.Commands()...)
+	b.Switch.AddDialplan("LUA", h.Dialplan())
+	return h
+}
+
 // phones makes the SIP side.
 func (b *Box) phones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
 	settings := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
@@ -85,6 +98,7 @@ func (b *Box) phones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
 	s := sip.New(sip.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, AccessLists: b.acl,
 		Ports: ports, DB: core.Writer(), TLSConfig: &tls.Config{GetCertificate: source.Certificate, MinVersion: tls.VersionTLS12}})
 	b.Switch.AddEndpoint("sofia", s.Endpoint())
+	b.Switch.AddCommands(s.Commands()...)
 	b.registered = s.Registrations
 	return s, nil
 }

@@ -8,6 +8,8 @@
 //   --hz N          tone that the fake microphone hears (440); 0 is silence
 //   --vol N         its level as sox has it (0.5, which is -9 dBFS)
 //   --seconds N     how long to listen (4)
+//   --settle MS     how long to wait after the digits before listening (0)
+//   --await-end     let the switch end the call instead of hanging up
 //   --digits S      digits to press one after the other, with the page's buttons
 //   --rfc4733 S     digits to send as telephone-events
 //   --hold          hold and take back in the middle, and tell both states
@@ -35,7 +37,7 @@ const { values: o } = parseArgs({
     url: { ...text, default: "http://127.0.0.1:8080/" }, login: { ...text, default: "1000" }, password: { ...text, default: "1234" },
     number: { ...text, default: "9196" }, hz: { ...text, default: "440" }, vol: { ...text, default: "0.5" },
     seconds: { ...text, default: "4" }, digits: text, rfc4733: text, hold: flag, loopback: flag, wait: flag, reload: flag,
-    "expect-hz": text, "expect-db": text, chromium: { ...text, default: "/usr/bin/chromium" },
+    settle: { ...text, default: "0" }, "await-end": flag, "expect-hz": text, "expect-db": text, chromium: { ...text, default: "/usr/bin/chromium" },
   },
 });
 
@@ -175,10 +177,11 @@ async function run(page) {
     await state(page, /^In call/);
     await soundThere(page);
   }
+  await page.waitForTimeout(Number(o.settle));
   Object.assign(report, summary(await listen(page, Number(o.seconds))));
   report.quality = await page.textContent("#quality");
   report.stats = await stats(page);
-  if (await page.isEnabled("#hangup")) await page.click("#hangup");
+  if (!o["await-end"] && (await page.isEnabled("#hangup"))) await page.click("#hangup");
   await state(page, /^Call ended/);
 }
 
