@@ -93,6 +93,7 @@ func New(o Options) (*Phone, error) {
 		sip.WithTransactionLayerUnhandledResponseHandler(func(*sip.Response) {}))
 	p.layer.OnRequest(p.receive)
 	p.work.Go(func() { p.transport.ServeUDP(conn) })
+	p.awaitListener()
 	if o.Transport == "tcp" {
 		if p.tcp, err = net.Listen("tcp", p.local.String()); err != nil {
 			p.Close()
@@ -122,6 +123,22 @@ func (p *Phone) Close() {
 	}
 	p.transport.Close()
 	p.work.Wait()
+}
+
+// listenerTries bounds the wait for sipgo's goroutine to know our socket.
+const listenerTries = 200
+
+// awaitListener waits until requests go out by our own socket: sipgo opens another
+// for those that come before it knows of ours.
+func (p *Phone) awaitListener() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for range listenerTries {
+		if _, err := p.transport.GetConnection("udp", p.local.String()); err == nil {
+			return
+		}
+		<-tick.C
+	}
 }
 
 // Addr is the phone's own address.
