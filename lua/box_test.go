@@ -273,6 +273,22 @@ func (b *box) logged() string {
 	}
 }
 
+// awaitLog waits for a line of the log that has part in it and returns it.
+func (b *box) awaitLog(part string) string {
+	b.t.Helper()
+	deadline := time.After(patience)
+	for {
+		select {
+		case l := <-b.log.Lines():
+			if strings.Contains(l.Text, part) {
+				return fmt.Sprintf("[%s] %s", l.Level, l.Text)
+			}
+		case <-deadline:
+			b.t.Fatalf("nothing logged with %q", part)
+		}
+	}
+}
+
 // same reports whether got is want, in which * stands for anything.
 func same(got, want string) bool {
 	pattern := "(?s)^" + strings.ReplaceAll(regexp.QuoteMeta(want), `\*`, `.*?`) + "$"

@@ -142,8 +142,7 @@ func TestErrors_AreLoggedAsLuaWordsThem(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	b.api(`luarun ~stream:write("1234#5678")`)
-	b.host.wg.Wait()
-	if got, want := b.logged(), "[ERR] [string \"line\"]:1: attempt to index global 'stream' (a nil value)\nstack traceback:\n\t[string \"line\"]:1: in main chunk\n"; got != want {
+	if got, want := b.awaitLog("traceback"), "[ERR] [string \"line\"]:1: attempt to index global 'stream' (a nil value)\nstack traceback:\n\t[string \"line\"]:1: in main chunk\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

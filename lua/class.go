@@ -164,6 +164,9 @@ func (s *script) metatable(c *class) *glua.LTable {
 	mt.RawSetString("__index", L.NewFunction(func(L *glua.LState) int {
 		key, _ := L.Get(2).(glua.LString)
 		if v := fn.RawGetString(string(key)); v != glua.LNil {
+			if key == "originate" {
+				s.readFrom, _ = c.object(L.Get(1)).(*session)
+			}
 			L.Push(v)
 			return 1
 		}
@@ -240,7 +243,7 @@ func (s *script) invoke(L *glua.LState, c *class, m *method) int {
 		return m.run(a)
 	}
 	low, high := bounds(m.signature)
-	if n := L.GetTop(); n < low+1 || n > high+1 {
+	if n := L.GetTop(); (n < low+1 || n > high+1) && !s.fitsAny(a, m) {
 		s.raise(L, "Error in %s expected %d..%d args, got %d", m.shownName(c), low+1, high+1, n)
 	}
 	if a.self = c.object(L.Get(1)); a.self == nil {
@@ -250,7 +253,7 @@ func (s *script) invoke(L *glua.LState, c *class, m *method) int {
 		}
 		s.raise(L, "Error in %s (arg 1), expected '%s' got '%s'", m.shownName(c), pointer, s.typeName(L.Get(1)))
 	}
-	if i, kind := s.misfit(a, m.signature); i >= 0 {
+	if i, kind := s.misfit(a, m.signature); i >= 0 && !s.fitsAny(a, m) {
 		s.raise(L, "Error in %s (arg %d), expected '%s' got '%s'", m.shownName(c), i+2, ctypes[kind], s.typeName(a.value(i)))
 	}
 	return m.run(a)

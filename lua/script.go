@@ -31,8 +31,10 @@ type script struct {
 	hidden  map[*glua.LFunction]bool // functions that tracebacks leave out
 	objects map[finalizer]struct{}   // released when the script ends
 	depth   int                      // nested input callbacks
-	resting atomic.Int32             // inside blocking functions: not computing
-	built   int64                    // bytes of strings since the memory was looked at
+	// readFrom is the session that a script last read the method originate from.
+	readFrom *session
+	resting  atomic.Int32 // inside blocking functions: not computing
+	built    int64        // bytes of strings since the memory was looked at
 }
 
 // finalizer is an object that holds something beyond its memory.

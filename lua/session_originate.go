@@ -23,7 +23,7 @@ const settleLimit = 5 * time.Second
 // originateMethods make calls and join them.
 func originateMethods() []method {
 	return []method{
-		{name: "originate", owner: "LUA::Session", signature: "Cs|i", run: sessionOriginate},
+		{name: "originate", owner: "LUA::Session", signature: "Cs|i", alternates: []string{"s|i"}, run: sessionOriginate},
 		{name: "waitForAnswer", owner: coreSession, signature: "|C", run: live(nil, sessionWaitForAnswer)},
 	}
 }
@@ -85,6 +85,9 @@ func (x *session) dial(a *session, target string, timeout time.Duration) call.Ca
 	}
 	x.cause = call.CauseSuccess
 	x.autoHangup = true
+	if a != nil && a.alive() && ch.Get("originator") == "" {
+		ch.Set("originator", a.ch.UUID())
+	}
 	x.attach(ch)
 	settle(x.s.ctx, ch)
 	x.s.setGlobal(ch.UUID(), x.ud)
@@ -110,17 +113,30 @@ func settle(ctx context.Context, ch *call.Channel) {
 	}
 }
 
+// sessionOriginate is new_session:originate(a_leg, destination, seconds). Older
+// scripts call new_session.originate(a_leg, destination[, seconds]): the object
+// that the method was read from is then not the one it is called with.
 func sessionOriginate(a *arguments) int {
-	x := a.self.(*session)
-	target := a.str(1)
+	x, from, first := a.self.(*session), a.session(0), 1
+	if isText(a.value(0)) {
+		from, first = x, 0
+		if x = a.s.readFrom; x == nil || x == from {
+			a.s.raise(a.L, "Error in LUA::Session::originate (arg 2), expected 'CoreSession *' got 'string'")
+		}
+	}
+	target := a.str(first)
 	if target == "" {
 		x.log(call.LogErr, "Missing destination.\n")
 		return a.pushInt(0)
 	}
-	timeout := time.Duration(a.num(2, int(originateTimeout/time.Second))) * time.Second
+	if x.own {
+		x.log(call.LogErr, "the script's own call cannot be made anew\n")
+		return a.pushInt(1)
+	}
+	timeout := time.Duration(a.num(first+1, int(originateTimeout/time.Second))) * time.Second
 	x.finalize()
-	x.destroyed = false
-	if cause := x.dial(a.session(0), target, timeout); cause != call.CauseSuccess {
+	x.destroyed, x.ch = false, nil
+	if cause := x.dial(from, target, timeout); cause != call.CauseSuccess {
 		x.log(call.LogWarning, fmt.Sprintf("Error Creating Outgoing Channel! [%s]\n", target))
 		return a.pushInt(1)
 	}
