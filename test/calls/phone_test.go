@@ -1,0 +1,369 @@
+package calls
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/esl"
+	"github.com/switchlet/switchlet/media/file"
+	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/phone"
+)
+
+// house is a box whose sessions are not limited to 30 a second.
+func house(t *testing.T, files map[string]string) *box.Box {
+	t.Helper()
+	return box.Start(t, box.Setup{Files: files})
+}
+
+// desk makes a phone of the box's user.
+func desk(t *testing.T, b *box.Box, user string) *phone.Phone {
+	t.Helper()
+	p, err := phone.New(phone.Options{User: user, Password: b.Password, Domain: "127.0.0.1",
+		Server: netip.MustParseAddrPort(b.Addr(box.SIP))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	return p
+}
+
+func register(t *testing.T, p *phone.Phone) {
+	t.Helper()
+	resp, err := p.Register(120)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != 200 {
+		t.Fatalf("REGISTER of %s: %d %s", p.User, resp.StatusCode, resp.Reason)
+	}
+}
+
+// hears fails unless the call hears freq clearly, with hardly a packet missing.
+func hears(t *testing.T, who string, s *phone.Sound, freq float64) {
+	t.Helper()
+	s.Forget()
+	h, err := s.Listen(freq, 500*time.Millisecond)
+	if err != nil {
+		t.Errorf("%s: %v", who, err)
+		return
+	}
+	// A pure tone of amplitude L has the power L/√2.
+	if h.Level < 0.05 || h.Power > h.Level*0.9 {
+		t.Errorf("%s hears %v Hz at %.3f of a power of %.3f", who, freq, h.Level, h.Power)
+	}
+	if h.Gaps > 2 {
+		t.Errorf("%s misses %d packets", who, h.Gaps)
+	}
+}
+
+func TestPhones_CallEachOtherAndHearEachOther(t *testing.T) {
+	b := house(t, nil)
+	alice, bob := desk(t, b, "1000"), desk(t, b, "1001")
+	register(t, alice)
+	register(t, bob)
+	out, err := alice.Dial("1001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := bob.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Ring(); err != nil {
+		t.Fatal(err)
+	}
+	<-out.Ringing()
+	if err := in.Answer(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.WaitAnswer(); err != nil {
+		t.Fatal(err)
+	}
+	out.Say(440, 0.3)
+	in.Say(1000, 0.3)
+	hears(t, "1001", in.Sound, 440)
+	hears(t, "1000", out.Sound, 1000)
+	out.Press("12#")
+	box.Eventually(t, 5*time.Second, "the digits at 1001", func() bool { return in.Digits() == "12#" })
+	if err := in.Hangup(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.WaitEnd(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPhone_CallerCancelsWhileItRings(t *testing.T) {
+	b := house(t, nil)
+	c := b.ESL(t)
+	if err := c.Subscribe(t.Context(), "CHANNEL_HANGUP_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	alice, bob := desk(t, b, "1000"), desk(t, b, "1001")
+	register(t, bob)
+	out, err := alice.Dial("1001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := bob.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Ring(); err != nil {
+		t.Fatal(err)
+	}
+	<-out.Ringing()
+	out.Cancel()
+	if err := in.WaitEnd(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		e := next(t, c)
+		if got := e.Get("Hangup-Cause"); got != "ORIGINATOR_CANCEL" {
+			t.Errorf("%s ended with %s, want ORIGINATOR_CANCEL", e.Get("Channel-Name"), got)
+		}
+	}
+}
+
+// next is the next event, ten seconds at most.
+func next(t *testing.T, c *esl.Conn) *esl.Event {
+	t.Helper()
+	select {
+	case e := <-c.Events():
+		return e
+	case <-c.Done():
+		t.Fatalf("event socket: %v", c.Err())
+	case <-time.After(10 * time.Second):
+		t.Fatal("no event within 10 s")
+	}
+	return nil
+}
+
+func TestPhone_WrongPasswordAndUnknownNumberGetTheirCodes(t *testing.T) {
+	b := house(t, nil)
+	thief, err := phone.New(phone.Options{User: "1000", Password: "1234", Domain: "127.0.0.1",
+		Server: netip.MustParseAddrPort(b.Addr(box.SIP))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(thief.Close)
+	resp, err := thief.Register(60)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode != 403 {
+		t.Errorf("a wrong password gets %d, want 403", resp.StatusCode)
+	}
+	call, err := thief.Dial("9196")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-call.Done()
+	if status, _ := call.Status(); status != 403 {
+		t.Errorf("a call with a wrong password gets %d, want 403", status)
+	}
+	call, err = desk(t, b, "1000").Dial("no-such-number")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-call.Done()
+	if status, _ := call.Status(); status != 404 {
+		t.Errorf("an unknown number gets %d, want 404", status)
+	}
+}
+
+const (
+	callerTone   = 440
+	farTone      = 1004
+	greetingTone = 700
+)
+
+// greeting writes a wav file for the script to play.
+func greeting(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "greeting.wav")
+	w, err := file.Create(path, 8000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pcm := make([]int16, 2*8000)
+	for i := range pcm {
+		pcm[i] = int16(8000 * math.Sin(2*math.Pi*greetingTone*float64(i)/8000))
+	}
+	if err := w.Write(pcm); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const farEnd = `<include>
+<extension name="far_end">
+  <condition field="destination_number" expression="^42$">
+    <action application="answer"/>
+    <action application="playback" data="tone_stream://%%(60000,0,%d)"/>
+  </condition>
+</extension>
+<extension name="far_echo">
+  <condition field="destination_number" expression="^43$">
+    <action application="answer"/>
+    <action application="echo"/>
+  </condition>
+</extension>
+</include>`
+
+const gateway = `<include>
+<gateway name="carrier">
+  <param name="username" value="1010"/>
+  <param name="password" value="%s"/>
+  <param name="realm" value="127.0.0.1"/>
+  <param name="proxy" value="%s"/>
+  <param name="register" value="true"/>
+  <param name="retry-seconds" value="5"/>
+</gateway>
+</include>`
+
+func TestPhone_ScriptAsksAndBridgesThroughTheGateway(t *testing.T) {
+	far := house(t, map[string]string{"dialplan/default/00_far_end.xml": fmt.Sprintf(farEnd, farTone)})
+	b := box.Start(t, box.Setup{
+		Files: map[string]string{"sip_profiles/external/carrier.xml": fmt.Sprintf(gateway, far.Password, far.Addr(box.SIP))},
+		Sets:  map[string]string{"default_gateway": "carrier", "demo_greeting": greeting(t)},
+	})
+	c := b.ESL(t)
+	box.Eventually(t, 20*time.Second, "the gateway registered", func() bool {
+		return strings.Contains(b.API(t, c, "sofia status gateway carrier"), "REGED")
+	})
+	if err := c.Subscribe(t.Context(), "CHANNEL_BRIDGE", "CHANNEL_HANGUP_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	alice := desk(t, b, "1000")
+	register(t, alice)
+	call, err := alice.Call("5000")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Say(callerTone, 0.3)
+	box.Eventually(t, 10*time.Second, "the greeting of the script", func() bool {
+		call.Forget()
+		h, err := call.Listen(greetingTone, 200*time.Millisecond)
+		return err == nil && h.Level > 0.05
+	})
+	call.Press("43")
+	bridge := next(t, c)
+	if bridge.Name() != "CHANNEL_BRIDGE" {
+		t.Fatalf("%s before the bridge", bridge.Name())
+	}
+	hears(t, "1000 (through the carrier's echo)", call.Sound, callerTone)
+	if out := b.API(t, c, "uuid_kill "+bridge.UUID()); out != "+OK\n" {
+		t.Errorf("uuid_kill: %q", out)
+	}
+	if err := call.WaitEnd(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		next(t, c)
+	}
+}
+
+const mortal = `<include>
+<extension name="mortal_echo">
+  <condition field="destination_number" expression="^9999$">
+    <action application="set" data="media_timeout=1500"/>
+    <action application="answer"/>
+    <action application="echo"/>
+  </condition>
+</extension>
+</include>`
+
+func TestPhone_LossIsSurvivedAndAKilledPeerEndsTheCall(t *testing.T) {
+	b := house(t, map[string]string{"dialplan/default/00_mortal.xml": mortal})
+	c := b.ESL(t)
+	if err := c.Subscribe(t.Context(), "CHANNEL_HANGUP_COMPLETE"); err != nil {
+		t.Fatal(err)
+	}
+	alice := desk(t, b, "1000")
+	call, err := alice.Call("9999")
+	if err != nil {
+		t.Fatal(err)
+	}
+	call.Say(callerTone, 0.3)
+	hears(t, "1000", call.Sound, callerTone)
+	call.Mute(true)
+	lossy := time.NewTimer(time.Second)
+	<-lossy.C
+	call.Mute(false)
+	hears(t, "1000 after a second of loss", call.Sound, callerTone)
+	alice.Close()
+	if e := next(t, c); e.Get("Hangup-Cause") != "MEDIA_TIMEOUT" {
+		t.Errorf("the call of a killed phone ended with %s, want MEDIA_TIMEOUT", e.Get("Hangup-Cause"))
+	}
+}
+
+// sockets counts the open descriptors of this process.
+func sockets(t *testing.T) int {
+	t.Helper()
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, f := range list {
+		if to, err := os.Readlink(filepath.Join("/proc/self/fd", f.Name())); err == nil && strings.HasPrefix(to, "socket:") {
+			n++
+		}
+	}
+	return n
+}
+
+func TestHundredCalls_LeaveNothingBehind(t *testing.T) {
+	b := house(t, nil)
+	b.API(t, b.ESL(t), "fsctl sps 1000")
+	alice := desk(t, b, "1000")
+	oneCall := func() {
+		call, err := alice.Call("9196")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := call.Hangup(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	settled := func() bool { return b.Switch.Count() == 0 }
+	for range 10 {
+		oneCall()
+	}
+	box.Eventually(t, 10*time.Second, "the first calls gone", settled)
+	goroutines, open, heap := runtime.NumGoroutine(), sockets(t), heapInUse()
+	for range 100 {
+		oneCall()
+	}
+	box.Eventually(t, 10*time.Second, "the calls gone", settled)
+	box.Eventually(t, 40*time.Second, fmt.Sprintf("goroutines back at %d", goroutines), func() bool {
+		return runtime.NumGoroutine() <= goroutines+2
+	})
+	if n := sockets(t); n > open {
+		t.Errorf("%d sockets are open, %d were before", n, open)
+	}
+	// Finished transactions are remembered for 32 s by design; 20 kB a call is far
+	// above what that takes.
+	if grown := heapInUse() - heap; grown > 100*20<<10 {
+		t.Errorf("the heap grew by %d kB in 100 calls", grown>>10)
+	}
+}
+
+func heapInUse() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapInuse)
+}
