@@ -33,13 +33,17 @@ func (s *script) protect(L *glua.LState, results int, fn glua.LValue, args ...gl
 		L.Push(a)
 	}
 	var f failure
+	handled := false
 	handler := L.NewFunction(func(L *glua.LState) int {
-		f.text = s.traceback(L)
+		f.text, handled = s.traceback(L), true
 		return 1
 	})
 	if err := L.PCall(len(args), results, handler); err != nil {
 		if cause := s.cancelled(); cause != nil {
 			f.text = cause.Error()
+		} else if !handled {
+			// There was no room left to call the handler.
+			f.text = text(s.messageOf(err))
 		}
 		return &f
 	}

@@ -14,7 +14,7 @@ const (
 	registryStart = 1024
 	registryStep  = 4096
 	registryMax   = 1 << 20 // values
-	callDepth     = 1024
+	callDepth     = 16000
 )
 
 // script is one run of a program: its state and what it holds.
