@@ -1,0 +1,167 @@
+package sip
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/test/phone"
+)
+
+func TestInbound_EchoAndBye_EventsInOrder(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Call("9196"))
+	c.Say(440, 0.5)
+	heard := must[phone.Heard](t)(c.Listen(440, 500*time.Millisecond))
+	if heard.Level < 0.3 {
+		t.Errorf("echo heard at %.2f, want 0.5", heard.Level)
+	}
+	ok(t, c.Hangup())
+	e := h.waitType(event.ChannelHangupComplete)
+	for name, want := range map[string]string{
+		"Hangup-Cause": "NORMAL_CLEARING", "variable_sip_term_status": "200", "variable_proto_specific_hangup_cause": "sip:200",
+		"variable_sip_term_cause": "16", "variable_sip_hangup_disposition": "recv_bye", "variable_sip_from_user": "1000",
+		"variable_sip_auth_username": "1000", "variable_user_name": "1000", "variable_sip_authorized": "true",
+		"variable_accountcode": "1000", "variable_read_codec": "PCMU", "variable_endpoint_disposition": "RECEIVED",
+		"Caller-Destination-Number": "9196", "Caller-Context": "default", "variable_sip_via_protocol": "udp",
+	} {
+		if got := e.Get(name); got != want {
+			t.Errorf("%s = %q, want %q", name, got, want)
+		}
+	}
+	if e.Get("variable_rtp_audio_in_packet_count") == "0" {
+		t.Error("no packets were counted")
+	}
+	uuid := e.Get("Unique-ID")
+	h.wait("CS_DESTROY", func(e *event.Event) bool {
+		return e.Type == event.ChannelState && e.Get("Channel-State") == "CS_DESTROY" && e.Get("Unique-ID") == uuid
+	})
+	want := strings.Join([]string{"STATE CS_NEW", "STATE CS_INIT", "CREATE", "CALLSTATE DOWN>RINGING", "STATE CS_ROUTING", "STATE CS_EXECUTE",
+		"EXECUTE answer", "CODEC", "CODEC", "PROGRESS_MEDIA", "CALLSTATE RINGING>EARLY", "ANSWER", "CALLSTATE EARLY>ACTIVE",
+		"EXECUTE_COMPLETE answer", "EXECUTE echo", "HANGUP", "EXECUTE_COMPLETE echo", "STATE CS_HANGUP", "CALLSTATE ACTIVE>HANGUP",
+		"STATE CS_REPORTING", "HANGUP_COMPLETE", "DESTROY", "STATE CS_DESTROY"}, "\n")
+	if got := h.order(uuid); got != want {
+		t.Errorf("order:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestInbound_NobodyAnswers_StatusOfCause(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	for number, want := range map[string]int{"busy": 486, "nosuch": 404, "respond433": 433, "redirect": 302} {
+		_, err := a.Call(number)
+		if err == nil {
+			t.Errorf("%s was answered", number)
+			continue
+		}
+		c := must[*phone.Call](t)(a.Dial(number))
+		<-c.Done()
+		if status, reason := c.Status(); status != want {
+			t.Errorf("%s: %d %s, want %d", number, status, reason, want)
+		}
+	}
+}
+
+func TestInbound_Cancel_EndsWithOriginatorCancel(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Dial("5901"))
+	<-c.Ringing()
+	c.Cancel()
+	<-c.Done()
+	if status, _ := c.Status(); status != 487 {
+		t.Errorf("status %d, want 487", status)
+	}
+	e := h.waitType(event.ChannelHangupComplete)
+	if e.Get("Hangup-Cause") != "ORIGINATOR_CANCEL" || e.Get("variable_sip_hangup_disposition") != "recv_cancel" {
+		t.Errorf("cause %s, disposition %s", e.Get("Hangup-Cause"), e.Get("variable_sip_hangup_disposition"))
+	}
+}
+
+func TestInbound_EarlyMedia_183WithSDP(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Dial("5902"))
+	<-c.Ringing()
+	if status, _ := c.Status(); status != 183 || c.Format().IsZero() {
+		t.Errorf("status %d, format %v", status, c.Format())
+	}
+	c.Cancel()
+	<-c.Done()
+}
+
+func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b := h.phone("1000"), h.registered("1001")
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	ok(t, in.Ring())
+	<-out.Ringing()
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+	out.Say(440, 0.5)
+	in.Say(880, 0.5)
+	for _, x := range []struct {
+		c    *phone.Call
+		freq float64
+	}{{in, 440}, {out, 880}} {
+		x.c.Forget()
+		if heard := must[phone.Heard](t)(x.c.Listen(x.freq, 300*time.Millisecond)); heard.Level < 0.3 {
+			t.Errorf("heard %v Hz at %.2f", x.freq, heard.Level)
+		}
+	}
+	in.Press("5")
+	deadline := time.After(patience)
+	for out.Digits() != "5" {
+		select {
+		case <-deadline:
+			t.Fatalf("digits %q, want 5", out.Digits())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	ok(t, out.Hangup())
+	ok(t, in.WaitEnd())
+	if bye := in.Bye(); bye == nil || header(bye, "Reason") != `Q.850;cause=16;text="NORMAL_CLEARING"` {
+		t.Errorf("BYE %v", bye)
+	}
+}
+
+func TestBridge_BusyPhone_StatusGoesBack(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b := h.phone("1000"), h.registered("1001")
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	ok(t, in.Reject(486, "Busy Here"))
+	<-out.Done()
+	if status, _ := out.Status(); status != 486 {
+		t.Errorf("status %d, want 486", status)
+	}
+}
+
+func TestOutbound_ClosedPort_FailsAtOnce(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	out := must[*phone.Call](t)(a.Dial("771"))
+	select {
+	case <-out.Done():
+	case <-time.After(3 * time.Second):
+		t.Fatal("still calling")
+	}
+	if status, _ := out.Status(); status != 503 {
+		t.Errorf("status %d, want 503", status)
+	}
+}
+
+func TestOutbound_CallerCancels_CalleeGetsCancel(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b := h.phone("1000"), h.registered("1001")
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	ok(t, in.Ring())
+	<-out.Ringing()
+	out.Cancel()
+	ok(t, in.WaitEnd())
+	<-out.Done()
+}
