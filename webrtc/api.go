@@ -155,11 +155,8 @@ func (k *socket) speedFrame(data []byte) (goOn bool) {
 		k.sendText(fmt.Appendf(nil, "#SPU %d", time.Since(k.speed.began).Milliseconds()))
 		began := time.Now()
 		filler := []byte("#SPB " + strings.Repeat(".", speedFrame-5))
-		for left := k.speed.bytes; left > 0 && k.ctx.Err() == nil; left -= speedFrame {
-			select {
-			case k.queue <- filler[:min(left, speedFrame)]:
-			case <-k.ctx.Done():
-			}
+		for left := k.speed.bytes; left > 0; left -= speedFrame {
+			k.sendText(filler[:min(left, speedFrame)])
 		}
 		k.sendText(fmt.Appendf(nil, "#SPD %d", time.Since(began).Milliseconds()))
 		k.speed.bytes = 0

@@ -363,6 +363,7 @@ func (l *leg) offerAttach(k *socket) bool {
 		return false
 	}
 	maps := offered([]codec.Pref{{Codec: a.format.Codec, Ptime: a.format.Ptime, Fmtp: a.format.Codec.Fmtp}})
+	p.near = l.server.near(k, nil)
 	ctx, stop := context.WithTimeout(l.ch.Context(), negotiationLimit)
 	defer stop()
 	text, err := p.offer(ctx, maps, a.format.Ptime)

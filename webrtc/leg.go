@@ -123,6 +123,7 @@ func (l *leg) Init(ctx context.Context, ch *call.Channel) error {
 		return err
 	}
 	maps := offered(prefs)
+	p.near = l.server.near(k, nil)
 	text, err := p.offer(ctx, maps, 20)
 	if err != nil {
 		p.wire.Close()
@@ -214,7 +215,7 @@ func (l *leg) negotiate(ctx context.Context) (string, error) {
 	l.negotiating.Lock()
 	defer l.negotiating.Unlock()
 	l.mu.Lock()
-	done, offer := l.told, l.offer
+	done, offer, k := l.told, l.offer, l.socket
 	l.mu.Unlock()
 	if done {
 		return "", nil
@@ -227,6 +228,7 @@ func (l *leg) negotiate(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	p.near = l.server.near(k, d.sections[at].cands)
 	text, err := p.answer(ctx, d, at, &a, cands)
 	if err != nil {
 		p.wire.Close()

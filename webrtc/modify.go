@@ -243,7 +243,7 @@ func (l *leg) renegotiate(ctx context.Context, sdp string) (string, error) {
 	}
 	print, _ := d.sections[at].secure()
 	l.mu.Lock()
-	old := l.peer
+	old, k := l.peer, l.socket
 	l.mu.Unlock()
 	pr := old
 	if old == nil || old.remote != print {
@@ -251,6 +251,7 @@ func (l *leg) renegotiate(ctx context.Context, sdp string) (string, error) {
 			return "", err
 		}
 	}
+	pr.near = l.server.near(k, d.sections[at].cands)
 	text, err := pr.answer(ctx, d, at, &a, cands)
 	l.mu.Lock()
 	gone := l.gone

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"github.com/pion/interceptor"
 	"github.com/pion/logging"
 	"github.com/pion/stun/v4"
+	"github.com/pion/transport/v4/stdnet"
 	pion "github.com/pion/webrtc/v4"
 )
 
@@ -32,14 +34,16 @@ const (
 	receiveMTU      = 1500
 )
 
-// network is what all calls share: the sockets, the certificate of DTLS, and the
-// pion API that is set up with them.
+// network is what all calls share: the sockets, the certificate of DTLS, and
+// pion's settings.
 type network struct {
-	api    *pion.API
+	engine *pion.MediaEngine
+	set    pion.SettingEngine
 	cert   pion.Certificate
 	mux    ice.UDPMux
 	tcp    ice.TCPMux
-	locals []localCandidate // what descriptions offer, best first
+	locals []localCandidate // our own addresses as descriptions offer them, best first
+	outer  []localCandidate // the same with the addresses that others know us by in front
 }
 
 // listenNetwork opens the port on each local address. port 0 takes any free one,
@@ -87,27 +91,30 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 
 // advertise lists the candidates: priorities fall, hosts over UDP first.
 func (n *network) advertise(locals, advertised []netip.Addr, port, tcpPort int) {
+	n.locals = candidateList(locals, port, tcpPort)
+	n.outer = candidateList(slices.Concat(advertised, locals), port, tcpPort)
+}
+
+func candidateList(ips []netip.Addr, port, tcpPort int) []localCandidate {
+	var list []localCandidate
 	seen := map[netip.Addr]bool{}
 	preference := uint32(65535)
-	for _, list := range [][]netip.Addr{advertised, locals} {
-		for _, ip := range list {
-			if seen[ip] || ip.IsUnspecified() {
-				continue
-			}
-			seen[ip] = true
-			n.locals = append(n.locals, localCandidate{
-				addr: netip.AddrPortFrom(ip, uint16(port)), priority: 126<<24 | preference<<8 | 255})
-			preference--
-		}
-	}
-	if tcpPort <= 0 {
-		return
-	}
-	for _, c := range n.locals {
-		n.locals = append(n.locals, localCandidate{tcp: true,
-			addr: netip.AddrPortFrom(c.addr.Addr(), uint16(tcpPort)), priority: 90<<24 | preference<<8 | 255})
+	add := func(ip netip.Addr, tcp bool, kind uint32, port int) {
+		list = append(list, localCandidate{addr: netip.AddrPortFrom(ip, uint16(port)), tcp: tcp, priority: kind<<24 | preference<<8 | 255})
 		preference--
 	}
+	for _, ip := range ips {
+		if !seen[ip] && !ip.IsUnspecified() {
+			seen[ip] = true
+			add(ip, false, 126, port)
+		}
+	}
+	if tcpPort > 0 {
+		for _, c := range list[:len(list):len(list)] {
+			add(c.addr.Addr(), true, 90, tcpPort)
+		}
+	}
+	return list
 }
 
 func (n *network) certify() error {
@@ -141,8 +148,13 @@ func (n *network) prepare(locals []netip.Addr) error {
 	if n.tcp != nil {
 		types = append(types, pion.NetworkTypeTCP4, pion.NetworkTypeTCP6)
 	}
-	var s pion.SettingEngine
+	own, err := stdnet.NewNet()
+	if err != nil {
+		return fmt.Errorf("webrtc: interfaces: %w", err)
+	}
+	s := &n.set
 	s.LoggerFactory = quietLogs{}
+	s.SetNet(own)
 	s.SetNetworkTypes(types)
 	s.SetICEUDPMux(n.mux)
 	if n.tcp != nil {
@@ -164,9 +176,17 @@ func (n *network) prepare(locals []netip.Addr) error {
 	s.SetICEBindingRequestHandler(follow)
 	s.SetReceiveMTU(receiveMTU)
 	s.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80, dtls.SRTP_AEAD_AES_128_GCM)
-	n.api = pion.NewAPI(pion.WithMediaEngine(engine), pion.WithSettingEngine(s),
-		pion.WithInterceptorRegistry(&interceptor.Registry{}))
+	s.SetFireOnTrackBeforeFirstRTP(true)
+	n.engine = engine
 	return nil
+}
+
+// api is pion as one call needs it: what is received goes straight to its wire.
+func (n *network) api(w *wire) *pion.API {
+	s := n.set
+	s.BufferFactory = w.inlet
+	return pion.NewAPI(pion.WithMediaEngine(n.engine), pion.WithSettingEngine(s),
+		pion.WithInterceptorRegistry(&interceptor.Registry{}))
 }
 
 // follow changes to the pair that the browser nominates, whatever its priority:

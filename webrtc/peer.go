@@ -27,6 +27,7 @@ type peer struct {
 	version int64 // of the last description sent
 
 	remote fingerprint // of the browser's certificate, to know it again
+	near   bool        // the browser is in our own network and needs no outer address
 	blind  bool        // the browser named no address at all: nothing will come
 
 	once      sync.Once
@@ -48,17 +49,17 @@ func token(n int) string {
 
 // newPeer makes a connection that has negotiated nothing yet.
 func newPeer(n *network) (*peer, error) {
-	pc, err := n.api.NewPeerConnection(pion.Configuration{
-		Certificates: []pion.Certificate{n.cert}, BundlePolicy: pion.BundlePolicyMaxBundle})
-	if err != nil {
-		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
-	}
-	p := &peer{net: n, pc: pc, cname: token(16), msid: token(32), session: time.Now().Unix(),
+	p := &peer{net: n, cname: token(16), msid: token(32), session: time.Now().Unix(),
 		connected: make(chan struct{}), failed: make(chan struct{})}
 	p.version = p.session
 	p.wire = &wire{peer: p, id: "a0", stream: p.msid}
 	p.wire.in.clock = 48000
-	pc.OnTrack(p.wire.track)
+	pc, err := n.api(p.wire).NewPeerConnection(pion.Configuration{
+		Certificates: []pion.Certificate{n.cert}, BundlePolicy: pion.BundlePolicyMaxBundle})
+	if err != nil {
+		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
+	}
+	p.pc = pc
 	pc.OnConnectionStateChange(func(s pion.PeerConnectionState) {
 		switch s {
 		case pion.PeerConnectionStateConnected:
@@ -73,11 +74,6 @@ func newPeer(n *network) (*peer, error) {
 		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
 	}
 	p.sender = t.Sender()
-	p.wire.readers.Add(1)
-	go func() {
-		defer p.wire.readers.Done()
-		p.wire.out.receiverReports(p.sender, p.wire.outSSRC)
-	}()
 	return p, nil
 }
 
@@ -191,8 +187,11 @@ func (p *peer) transport(setup string) (*transport, error) {
 		return nil, err
 	}
 	p.version++
-	t := &transport{ufrag: s.ufrag, pwd: s.pwd, print: print, setup: setup, candidates: p.net.locals,
+	t := &transport{ufrag: s.ufrag, pwd: s.pwd, print: print, setup: setup, candidates: p.net.outer,
 		cname: p.cname, msid: p.msid, session: p.session, version: p.version}
+	if p.near {
+		t.candidates = p.net.locals
+	}
 	if len(s.ssrcs) > 0 {
 		t.ssrc = s.ssrcs[0]
 	}

@@ -49,6 +49,7 @@ type profile struct {
 	outbound      string
 	rtpIPs        []netip.Addr
 	extIPs        []netip.Addr
+	localNetwork  string // the list of addresses that need no ext-rtp-ip
 	candidateACL  []string
 	connectionACL []string
 	combined      string // certificate files
@@ -98,7 +99,7 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 		root: params.Get("root-password"), sendPassword: params.Bool("send-auth-password", false),
 		context: params.Get("context"), dialplan: params.Get("dialplan"),
 		inbound: params.Get("inbound-codec-string"), outbound: params.Get("outbound-codec-string"),
-		candidateACL: params.All("apply-candidate-acl"), connectionACL: params.All("apply-connection-acl"),
+		localNetwork: params.Get("local-network"), candidateACL: params.All("apply-candidate-acl"), connectionACL: params.All("apply-connection-acl"),
 		combined: params.Get("secure-combined"), cert: params.Get("secure-cert"), key: params.Get("secure-key"),
 		chain: params.Get("secure-chain"), origins: params.All("allowed-origins"),
 		clientCaller: params.Bool("allow-client-caller-id", false),
@@ -106,6 +107,9 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 	var problems []string
 	say := func(format string, args ...any) {
 		problems = append(problems, n.Where()+": profile "+p.name+": "+fmt.Sprintf(format, args...))
+	}
+	if p.localNetwork == "" {
+		p.localNetwork = "localnet.auto"
 	}
 	if p.context == "" {
 		p.context = "default"
@@ -233,4 +237,28 @@ func (s *Server) reachable(p *profile, all []candidate) []candidate {
 		}
 	}
 	return append(direct, relayed...)
+}
+
+// inside reports whether an address is in our own network.
+func (s *Server) inside(p *profile, ip netip.Addr) bool {
+	if ip.IsLoopback() {
+		return true
+	}
+	ok, _ := s.opts.Access.Check(ip, p.localNetwork)
+	return ok
+}
+
+// near reports whether a browser needs none of the addresses that others know us
+// by: its socket and all addresses that it named are in our own network. Behind a
+// proxy nothing is known of the socket.
+func (s *Server) near(k *socket, all []candidate) bool {
+	if k == nil || k.proxied || !s.inside(k.profile, k.ip) {
+		return false
+	}
+	for _, c := range all {
+		if !s.inside(k.profile, c.addr.Addr()) {
+			return false
+		}
+	}
+	return true
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/pion/rtcp"
-	pion "github.com/pion/webrtc/v4"
 
 	"github.com/switchlet/switchlet/media"
 )
@@ -95,24 +94,32 @@ func (r *reception) report(now time.Time) (rtcp.ReceptionReport, bool) {
 	return out, true
 }
 
-// senderReports reads the RTCP that the browser sends about its stream.
-func (r *reception) senderReports(from *pion.RTPReceiver) {
-	buf := make([]byte, receiveMTU)
-	for {
-		n, _, err := from.Read(buf)
-		if err != nil {
-			return
+// reports takes the RTCP of a browser: what it tells of its own stream, and how
+// it receives ours.
+func (w *wire) reports(b []byte) {
+	packets, err := rtcp.Unmarshal(b)
+	if err != nil {
+		return
+	}
+	now := time.Now()
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.SenderReport:
+			w.in.mu.Lock()
+			w.in.sr, w.in.srAt = uint32(p.NTPTime>>16), now
+			w.in.mu.Unlock()
+			w.received(p.Reports, now)
+		case *rtcp.ReceiverReport:
+			w.received(p.Reports, now)
 		}
-		packets, err := rtcp.Unmarshal(buf[:n])
-		if err != nil {
-			continue
-		}
-		for _, p := range packets {
-			if sr, ok := p.(*rtcp.SenderReport); ok {
-				r.mu.Lock()
-				r.sr, r.srAt = uint32(sr.NTPTime>>16), time.Now()
-				r.mu.Unlock()
-			}
+	}
+}
+
+func (w *wire) received(list []rtcp.ReceptionReport, now time.Time) {
+	ours := w.outSSRC()
+	for i := range list {
+		if list[i].SSRC == ours {
+			w.out.reported(&list[i], now)
 		}
 	}
 }
@@ -144,35 +151,6 @@ func (t *transmission) count(stamp uint32, octets int) {
 	t.octets += uint32(octets)
 	t.stamp, t.at = stamp, time.Now()
 	t.mu.Unlock()
-}
-
-// receiverReports reads the RTCP that the browser sends about our stream.
-func (t *transmission) receiverReports(from *pion.RTPSender, ssrc func() uint32) {
-	buf := make([]byte, receiveMTU)
-	for {
-		n, _, err := from.Read(buf)
-		if err != nil {
-			return
-		}
-		packets, err := rtcp.Unmarshal(buf[:n])
-		if err != nil {
-			continue
-		}
-		for _, p := range packets {
-			var reports []rtcp.ReceptionReport
-			switch p := p.(type) {
-			case *rtcp.ReceiverReport:
-				reports = p.Reports
-			case *rtcp.SenderReport:
-				reports = p.Reports
-			}
-			for i := range reports {
-				if reports[i].SSRC == ssrc() {
-					t.reported(&reports[i], time.Now())
-				}
-			}
-		}
-	}
 }
 
 func (t *transmission) reported(r *rtcp.ReceptionReport, now time.Time) {

@@ -19,7 +19,8 @@ import (
 
 // Bounds and times of a socket.
 const (
-	sendQueue    = 1024             // messages; a client that is further behind is dropped
+	sendQueue    = 4096             // messages that wait; a client that is further behind is dropped
+	sendBytes    = 8 << 20          // the same in bytes
 	writeLimit   = 10 * time.Second // for one message
 	pingAfter    = 30 * time.Second // without anything received
 	silenceLimit = 90 * time.Second // then the socket is closed
@@ -36,11 +37,12 @@ type socket struct {
 	secure  bool
 	remote  string // ip:port
 	ip      netip.Addr
+	proxied bool // somebody in between forwards the socket
 	since   time.Time
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	queue  chan []byte
+	out    outbox
 	heard  atomic.Int64 // when something was received, in Unix ns
 	pinged atomic.Int64 // when we pinged, in Unix ns
 	busy   atomic.Int32
@@ -53,7 +55,6 @@ type socket struct {
 	ready    bool // clientReady was sent
 	subs     map[string]int64
 	sanction map[string]bool // event channels granted at run time
-	closing  bool
 }
 
 // upgrade turns a request into a socket of the profile and serves it.
@@ -79,7 +80,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
 		return
 	}
 	k := &socket{server: s, profile: p, secure: r.TLS != nil, remote: netip.AddrPortFrom(ip, from.Port()).String(), ip: ip,
-		since: time.Now(), queue: make(chan []byte, sendQueue), stranger: true,
+		proxied: r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "", since: time.Now(), out: outbox{wake: make(chan struct{}, 1)}, stranger: true,
 		subs: map[string]int64{}, sanction: map[string]bool{}}
 	options := &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 		OnPingReceived: func(context.Context, []byte) bool { k.hear(); return true },
@@ -277,53 +278,87 @@ func (k *socket) send(v any) {
 }
 
 func (k *socket) sendText(data []byte) {
-	select {
-	case k.queue <- data:
-	case <-k.ctx.Done():
-	default:
+	if !k.out.put(data) {
 		k.server.log.Printf(call.LogWarning, "verto: %s does not read its messages, closing", k.remote)
 		k.cancel()
 	}
 }
 
+// outbox is what waits to be sent. It takes no memory while it is empty.
+type outbox struct {
+	wake chan struct{}
+
+	mu    sync.Mutex
+	list  [][]byte
+	bytes int
+	last  bool // after what is queued the socket is closed
+}
+
+// put queues a message; false if too much waits already.
+func (o *outbox) put(data []byte) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.list) >= sendQueue || o.bytes+len(data) > sendBytes {
+		return false
+	}
+	if !o.last {
+		o.list = append(o.list, data)
+		o.bytes += len(data)
+		o.signal()
+	}
+	return true
+}
+
+func (o *outbox) signal() {
+	select {
+	case o.wake <- struct{}{}:
+	default:
+	}
+}
+
+// finish lets the writer close the socket after what is queued.
+func (o *outbox) finish() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last = true
+	o.signal()
+}
+
+// take returns all that waits, and whether it is the last.
+func (o *outbox) take() (list [][]byte, last bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list, o.list, o.bytes = o.list, nil, 0
+	return list, o.last
+}
+
 // write sends what is queued, in order.
 func (k *socket) write() {
+	defer k.cancel()
 	for {
 		select {
 		case <-k.ctx.Done():
 			return
-		case data := <-k.queue:
-			if data == nil {
-				k.conn.Close(websocket.StatusNormalClosure, "")
-				k.cancel()
-				return
-			}
+		case <-k.out.wake:
+		}
+		list, last := k.out.take()
+		for _, data := range list {
 			ctx, stop := context.WithTimeout(k.ctx, writeLimit)
 			err := k.conn.Write(ctx, websocket.MessageText, data)
 			stop()
 			if err != nil {
-				k.cancel()
 				return
 			}
+		}
+		if last {
+			k.conn.Close(websocket.StatusNormalClosure, "")
+			return
 		}
 	}
 }
 
 // end closes the socket after what is queued was sent (code 1000, no reason).
-func (k *socket) end() {
-	k.mu.Lock()
-	again := k.closing
-	k.closing = true
-	k.mu.Unlock()
-	if again {
-		return
-	}
-	select {
-	case k.queue <- nil:
-	default:
-		k.cancel()
-	}
-}
+func (k *socket) end() { k.out.finish() }
 
 // flushAndClose is end for the reader's own goroutine: it waits.
 func (k *socket) flushAndClose() {

@@ -3,11 +3,13 @@ package webrtc
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/rtp"
+	"github.com/pion/transport/v4/packetio"
 	pion "github.com/pion/webrtc/v4"
 
 	"github.com/switchlet/switchlet/media"
@@ -17,20 +19,17 @@ import (
 var errWireClosed = errors.New("webrtc: wire is closed")
 
 // wire carries the packets of one peer connection. It is the TrackLocal that
-// pion sends, and it reads the tracks that pion receives. SRTP does not exist
+// pion sends, and it takes what pion decrypts. SRTP does not exist
 // before ICE and DTLS are done; what is sent until then is lost.
 type wire struct {
 	peer    *peer
 	handler atomic.Pointer[func(*media.Packet)]
-	reading sync.Mutex     // one reader delivers at a time
-	readers sync.WaitGroup // goroutines on pion's streams
 	tracks  atomic.Int32
 	in      reception
 	out     transmission
 	id      string
 	stream  string
 	closed  atomic.Bool
-	arrived atomic.Bool // a packet came
 
 	sending sync.Mutex // guards what follows
 	writer  pion.TrackLocalWriter
@@ -102,55 +101,62 @@ func (w *wire) Send(p *media.Packet) error {
 // Addresses returns the pair that ICE chose (media.Wire).
 func (w *wire) Addresses() (local, remote string) { return w.peer.addresses() }
 
-// Close ends the connection and waits for the readers (media.Wire).
+// Close ends the connection; afterwards no packet comes (media.Wire).
 func (w *wire) Close() error {
 	if w.closed.Swap(true) {
 		return nil
 	}
-	err := w.peer.pc.Close()
-	w.readers.Wait()
-	return err
+	return w.peer.pc.Close()
 }
 
-// track reads one stream of the browser until it ends.
-func (w *wire) track(t *pion.TrackRemote, r *pion.RTPReceiver) {
-	if w.tracks.Add(1) > maxTracks {
-		return
+// inlet is what SRTP writes the decrypted packets of one stream to: it hands them
+// on at once, on the goroutine that decrypted them, and keeps none. pion's own
+// readers wait in Read until the stream ends.
+type inlet struct {
+	w      *wire
+	rtcp   bool
+	ended  chan struct{}
+	once   sync.Once
+	packet media.Packet
+}
+
+// inlet makes the inlet of a new stream; those beyond maxTracks lead nowhere.
+func (w *wire) inlet(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+	in := &inlet{w: w, rtcp: kind == packetio.RTCPBufferPacket, ended: make(chan struct{})}
+	if !in.rtcp && w.tracks.Add(1) > maxTracks {
+		in.w = nil
 	}
-	w.readers.Add(2)
-	go func() {
-		defer w.readers.Done()
-		w.read(t)
-	}()
-	go func() {
-		defer w.readers.Done()
-		w.in.senderReports(r)
-	}()
+	return in
 }
 
-func (w *wire) read(t *pion.TrackRemote) {
-	buf := make([]byte, receiveMTU)
-	var packet media.Packet
-	for {
-		n, _, err := t.Read(buf)
-		if n == 0 && err != nil {
-			return // an unknown payload type is an error too, but comes with its packet
-		}
+// Write takes one packet (io.Writer). It allocates nothing for RTP.
+func (in *inlet) Write(b []byte) (int, error) {
+	w := in.w
+	switch {
+	case w == nil:
+	case in.rtcp:
+		w.reports(b)
+	case parseRTP(b, &in.packet):
 		now := time.Now()
-		if !parseRTP(buf[:n], &packet) {
-			continue
-		}
-		packet.Arrived = now
-		w.in.packet(&packet, now)
-		if !w.arrived.Load() {
-			w.arrived.Store(true)
-		}
+		in.packet.Arrived = now
+		w.in.packet(&in.packet, now)
 		if fn := w.handler.Load(); fn != nil {
-			w.reading.Lock()
-			(*fn)(&packet)
-			w.reading.Unlock()
+			(*fn)(&in.packet)
 		}
 	}
+	return len(b), nil
+}
+
+// Read waits for the end of the stream (io.Reader).
+func (in *inlet) Read([]byte) (int, error) {
+	<-in.ended
+	return 0, io.EOF
+}
+
+// Close ends the stream (io.Closer).
+func (in *inlet) Close() error {
+	in.once.Do(func() { close(in.ended) })
+	return nil
 }
 
 // parseRTP reads the header of an RTP packet (RFC 3550 §5.1) into p, whose
