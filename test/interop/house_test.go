@@ -211,3 +211,16 @@ func dump(t *testing.T, file string) {
 		t.Logf("%s:\n%s", file, text[:min(len(text), 24000)])
 	}
 }
+
+// leg is the last event that tells the variables of a leg with that direction.
+func (w *watch) leg(direction string) *esl.Event {
+	w.t.Helper()
+	for i := len(w.seen) - 1; i >= 0; i-- {
+		if e := w.seen[i]; e.Get("Call-Direction") == direction && e.Variable("local_media_port") != "" {
+			return e
+		}
+	}
+	return w.await("media of the "+direction+" leg", func(e *esl.Event) bool {
+		return e.Get("Call-Direction") == direction && e.Variable("local_media_port") != ""
+	})
+}
