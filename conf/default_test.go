@@ -100,7 +100,7 @@ func TestDefault_EveryExtensionIsReached(t *testing.T) {
 		"9192": "show_info", "9195": "delay_echo", "9196": "echo", "9197": "milliwatt", "9198": "tone_stream", "9664": "hold_music", "12125551212": "domestic",
 	}
 	ctx := tree.Locate("dialplan", "context", "name", "default")
-	reached := map[string]bool{"unloop": true}
+	reached := map[string]bool{"unloop": true, "unknown_number": true}
 	for number, want := range dial {
 		got := ""
 		for _, ext := range ctx.ChildrenNamed("extension") {
