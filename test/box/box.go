@@ -65,7 +65,7 @@ func Start(t testing.TB, s Setup) *Box {
 			}
 		}
 	}
-	offset := freeOffset(t)
+	offset := FreeOffset(t)
 	rtp := 20000 + rand.IntN(400)*100
 	o := appliance.Options{Data: data, Conf: s.Conf, PortOffset: offset, LogLevel: "err", Sets: []conf.Pair{
 		{Name: "local_ip_v4", Value: "127.0.0.1"}, {Name: "domain", Value: "127.0.0.1"},
@@ -90,8 +90,8 @@ func Start(t testing.TB, s Setup) *Box {
 	return box
 }
 
-// freeOffset finds a port offset at which the ports of a box are free.
-func freeOffset(t testing.TB) int {
+// FreeOffset finds a port offset at which the ports of a box are free.
+func FreeOffset(t testing.TB) int {
 	t.Helper()
 	for range tries {
 		n := 1000 + rand.IntN(250)*40
