@@ -38,6 +38,12 @@ func (c *Channel) breakBond() {
 // leaves, and then does what the variables of both ask for (spec/api-commands.md
 // §4 "bridge specifics"). b must be up and have media.
 func (c *Channel) Bridge(ctx context.Context, b *Channel) error {
+	return c.BridgeWatching(ctx, b, nil)
+}
+
+// BridgeWatching is Bridge with a function that sees the digits of this channel's
+// far end before b does; true ends the bridge.
+func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(media.Digit) bool) error {
 	if b == c {
 		return errors.New("cannot bridge a channel to itself")
 	}
@@ -74,6 +80,9 @@ func (c *Channel) Bridge(ctx context.Context, b *Channel) error {
 	for {
 		err = c.Wait(ctx, tie.done, WaitOptions{Digit: func(d media.Digit) bool {
 			if key := c.Get("bridge_terminate_key"); key != "" && strings.IndexByte(key, d.Char) >= 0 {
+				return true
+			}
+			if watch != nil && watch(d) {
 				return true
 			}
 			b.passDigit(d)
@@ -114,10 +123,10 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 	if !c.Up() && bUp && bOurs {
 		if !b.afterBridge() {
 			b.Hangup(c.Cause())
-		}
-		select {
-		case <-b.reported:
-		case <-time.After(partnerReportLimit):
+			select {
+			case <-b.reported:
+			case <-time.After(partnerReportLimit):
+			}
 		}
 	}
 	if !bUp {
@@ -146,11 +155,18 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 	}
 }
 
-// afterBridge does what park_after_bridge and transfer_after_bridge ask for and
-// reports whether they did.
+// afterBridge does what AfterBridge, park_after_bridge and transfer_after_bridge
+// ask for and reports whether they did.
 func (c *Channel) afterBridge() bool {
 	if !c.Up() {
 		return false
+	}
+	c.mu.Lock()
+	fn := c.onUnbridge
+	c.onUnbridge = nil
+	c.mu.Unlock()
+	if fn != nil && fn() {
+		return true
 	}
 	if c.True("park_after_bridge") {
 		c.setState(StatePark, ErrMoved)
@@ -161,6 +177,49 @@ func (c *Channel) afterBridge() bool {
 		return c.Transfer(parts[0], parts[1], parts[2]) == nil
 	}
 	return false
+}
+
+// AfterBridge sets what happens to the channel when its next bridge ends while it
+// is up: fn returns true if it took the channel elsewhere; nil takes it back.
+func (c *Channel) AfterBridge(fn func() bool) { c.mu.Lock(); c.onUnbridge = fn; c.mu.Unlock() }
+
+// Suspend takes the sound of the channel's bridge apart, so that both legs can do
+// something else for a while, and returns the partner and what joins them again.
+// Without a partner it returns nil and a function that does nothing. It is
+// called in the channel's goroutine, by what runs inside the bridge.
+func (c *Channel) Suspend() (partner *Channel, resume func()) {
+	partner = c.Partner()
+	if partner == nil {
+		return nil, func() {}
+	}
+	c.port.Leave()
+	return partner, func() {
+		if !c.Up() || !partner.Up() || !partner.inBridge() {
+			return
+		}
+		c.retie(partner)
+		partner.retie(c)
+		if err := media.Join(c.port, partner.port); err != nil {
+			c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), partner.Name(), err)
+		}
+	}
+}
+
+// inBridge reports whether nothing took the channel out of its bridge.
+func (c *Channel) inBridge() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == StateExchangeMedia || c.state == c.running
+}
+
+// retie makes other the partner again.
+func (c *Channel) retie(other *Channel) {
+	c.mu.Lock()
+	c.partner = other
+	c.mu.Unlock()
+	c.vars.Set("bridge_channel", other.Name())
+	c.vars.Set("bridge_uuid", other.UUID())
+	c.vars.Set("signal_bond", other.UUID())
 }
 
 // tie records the partner in fields and variables.

@@ -61,9 +61,9 @@ func (s CallState) String() string { return callStateNames[s] }
 // Bounds of a channel's queues. A full inbox refuses, a full digit queue drops
 // the newest digit, a full event queue drops the newest event.
 const (
-	inboxSize      = 500
+	inboxSize      = 200
 	urgentSize     = 32
-	digitQueueSize = 512
+	digitQueueSize = 128
 	eventQueueSize = 100
 )
 
@@ -134,6 +134,7 @@ type Channel struct {
 	formatWrite  media.Format
 	notify       []chan struct{}
 	onHangup     []func(*Channel)
+	onUnbridge   func() bool // AfterBridge
 	afterInit    []func()
 	sessions     map[string]*session // background recordings by path
 	private      map[string]any

@@ -82,9 +82,9 @@ func (c *Channel) serveUrgent(ctx context.Context) {
 	}
 }
 
-// runHooks queues what execute_on_KIND, execute_on_KIND_1 … and api_on_KIND ask
+// RunHooks queues what execute_on_KIND, execute_on_KIND_1 … and api_on_KIND ask
 // for; the channel's goroutine runs them before anything else.
-func (c *Channel) runHooks(kind string) {
+func (c *Channel) RunHooks(kind string) {
 	var apps, apis []string
 	c.vars.each(func(name, value string) {
 		name = fold(name)

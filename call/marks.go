@@ -59,7 +59,7 @@ func (c *Channel) MarkRinging() {
 		c.setCallState(CallRinging)
 	}
 	c.signal()
-	c.runHooks("ring")
+	c.RunHooks("ring")
 }
 
 // MarkEarly records early media in either direction. It fires
@@ -79,8 +79,8 @@ func (c *Channel) MarkEarly() {
 	c.Fire(event.ChannelProgressMedia, nil, nil)
 	c.setCallState(CallEarly)
 	c.signal()
-	c.runHooks("pre_answer")
-	c.runHooks("media")
+	c.RunHooks("pre_answer")
+	c.RunHooks("media")
 }
 
 // MarkAnswered records the answer, once.
@@ -104,9 +104,9 @@ func (c *Channel) MarkAnswered() {
 	c.setCallState(CallActive)
 	c.signal()
 	if !hadMedia {
-		c.runHooks("media")
+		c.RunHooks("media")
 	}
-	c.runHooks("answer")
+	c.RunHooks("answer")
 }
 
 // SetFormat records the codec in force and fires the two CODEC events when it

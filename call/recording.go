@@ -72,7 +72,7 @@ func (c *Channel) StartRecording(path string, limit time.Duration, vars []Var) e
 	c.sessions[path] = s
 	c.mu.Unlock()
 	c.Fire(event.RecordStart, nil, s.about(""))
-	c.runHooks("record_start")
+	c.RunHooks("record_start")
 	// A goroutine that ends with the recording, which ends with the Port at the
 	// latest.
 	go func() {

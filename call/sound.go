@@ -53,6 +53,26 @@ func (c *Channel) soundPath(path string) string {
 	return path
 }
 
+// OpenSound opens a path or URI at the rate of the channel; a relative path is
+// completed with the variable sound_prefix.
+func (c *Channel) OpenSound(ctx context.Context, uri string) (media.Source, error) {
+	if c.sw.Sounds == nil {
+		return nil, errors.New("call: nothing to open sounds with")
+	}
+	return c.sw.Sounds.Open(ctx, c.soundPath(uri), c.Rate())
+}
+
+// HoldMusic is what a held far end hears: hold_music of the channel or of the
+// globals, "" for silence.
+func (c *Channel) HoldMusic() string {
+	music, _ := c.Lookup("hold_music")
+	music = c.Expand(music)
+	if strings.EqualFold(music, "silence") {
+		return ""
+	}
+	return music
+}
+
 // Play plays a path or URI to the far end and serves the channel meanwhile. It
 // returns true if the end was reached; what cannot be opened is an error that
 // wraps os.ErrNotExist or the like. PLAYBACK_START and PLAYBACK_STOP are fired
@@ -80,11 +100,8 @@ func (c *Channel) playOne(ctx context.Context, uri string, o PlayOptions) (bool,
 	if !c.MediaReady() {
 		return false, ErrNotReady
 	}
-	if c.sw.Sounds == nil {
-		return false, errors.New("call: nothing to open sounds with")
-	}
 	rate := c.Rate()
-	src, err := c.sw.Sounds.Open(ctx, c.soundPath(uri), rate)
+	src, err := c.OpenSound(ctx, uri)
 	if err != nil {
 		return false, err
 	}
@@ -140,7 +157,7 @@ func (c *Channel) setPlayback(pb *media.Playback) (before *media.Playback) {
 // Silence or sound that goes on while an application does something else, such
 // as ringback during a bridge. Stop it with the returned function.
 func (c *Channel) PlayBehind(ctx context.Context, uri string) (stop func(), err error) {
-	src, err := c.sw.Sounds.Open(ctx, c.soundPath(uri), c.Rate())
+	src, err := c.OpenSound(ctx, uri)
 	if err != nil {
 		return func() {}, err
 	}

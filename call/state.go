@@ -116,7 +116,7 @@ func (c *Channel) initialise(ctx context.Context) {
 	c.Fire(event.ChannelCreate, nil, nil)
 	if c.outbound {
 		c.Fire(event.ChannelOriginate, nil, nil)
-		c.runHooks("originate")
+		c.RunHooks("originate")
 	}
 	c.mu.Lock()
 	after := c.afterInit
@@ -155,7 +155,10 @@ func (c *Channel) AfterInit(fn func()) {
 // its originate makes of it.
 func (c *Channel) route(ctx context.Context) {
 	p := c.Profile()
-	if c.outbound && p.Dialplan == "" {
+	c.mu.Lock()
+	ext := c.ext
+	c.mu.Unlock()
+	if c.outbound && p.Dialplan == "" && ext == nil {
 		if p.Index > 1 && c.Answered() {
 			c.Log(LogInfo, "No Dialplan on answered channel, changing state to HANGUP")
 			c.Hangup(CauseNoRouteDestination)
@@ -165,7 +168,6 @@ func (c *Channel) route(ctx context.Context) {
 		return
 	}
 	c.mu.Lock()
-	ext := c.ext
 	c.routed = true
 	c.mu.Unlock()
 	if ext == nil {

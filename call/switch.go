@@ -60,7 +60,7 @@ type Switch struct {
 	apps      map[string]*Application
 	commands  map[string]*Command
 	endpoints map[string]Endpoint
-	dialplans map[string]Dialplan
+	dialplans map[string]namedDialplan
 
 	started time.Time
 	serial  atomic.Int64 // session_id
@@ -101,7 +101,7 @@ func NewSwitch(o Options) *Switch {
 		apps:      make(map[string]*Application),
 		commands:  make(map[string]*Command),
 		endpoints: make(map[string]Endpoint),
-		dialplans: make(map[string]Dialplan),
+		dialplans: make(map[string]namedDialplan),
 		channels:  make(map[string]*Channel),
 		started:   time.Now(),
 	}
@@ -130,7 +130,15 @@ func (sw *Switch) AddEndpoint(name string, e Endpoint) { sw.endpoints[name] = e 
 
 // AddDialplan adds a dialplan under its name ("XML", "inline"), which is looked
 // up in any case.
-func (sw *Switch) AddDialplan(name string, d Dialplan) { sw.dialplans[strings.ToLower(name)] = d }
+func (sw *Switch) AddDialplan(name string, d Dialplan) {
+	sw.dialplans[strings.ToLower(name)] = namedDialplan{name, d}
+}
+
+// namedDialplan keeps the name as it was added.
+type namedDialplan struct {
+	name string
+	Dialplan
+}
 
 // Application finds an application by name in any case.
 func (sw *Switch) Application(name string) *Application { return sw.apps[strings.ToLower(name)] }
@@ -142,7 +150,12 @@ func (sw *Switch) Command(name string) *Command { return sw.commands[fold(name)]
 func (sw *Switch) Endpoint(name string) Endpoint { return sw.endpoints[name] }
 
 // Dialplan finds a dialplan by name in any case.
-func (sw *Switch) Dialplan(name string) Dialplan { return sw.dialplans[strings.ToLower(name)] }
+func (sw *Switch) Dialplan(name string) Dialplan {
+	if d, ok := sw.dialplans[strings.ToLower(name)]; ok {
+		return d.Dialplan
+	}
+	return nil
+}
 
 // Applications returns the table, sorted by name.
 func (sw *Switch) Applications() []*Application {
@@ -158,7 +171,14 @@ func (sw *Switch) Commands() []*Command {
 func (sw *Switch) Endpoints() []string { return names(sw.endpoints) }
 
 // Dialplans returns the names of the dialplans, sorted.
-func (sw *Switch) Dialplans() []string { return names(sw.dialplans) }
+func (sw *Switch) Dialplans() []string {
+	out := make([]string, 0, len(sw.dialplans))
+	for _, d := range sw.dialplans {
+		out = append(out, d.name)
+	}
+	sort.Strings(out)
+	return out
+}
 
 func names[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))

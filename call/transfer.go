@@ -69,9 +69,6 @@ func (c *Channel) TransferTo(ext *Extension) error {
 	c.mu.Lock()
 	c.ext = ext
 	c.redirected = true
-	if c.profile().Dialplan == "" {
-		c.profile().Dialplan = "inline"
-	}
 	c.mu.Unlock()
 	c.breakBond()
 	if !c.setState(StateRouting, ErrMoved) {

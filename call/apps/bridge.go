@@ -64,8 +64,10 @@ func handleCause(ch *call.Channel, cause call.Cause) {
 			return
 		}
 	}
-	if list := ch.Get("failure_causes"); list != "" && listed(list, cause) {
-		ch.Hangup(cause)
+	if list := ch.Get("failure_causes"); list != "" {
+		if listed(list, cause) {
+			ch.Hangup(cause)
+		}
 		return
 	}
 	goOn := ch.Get("continue_on_fail")

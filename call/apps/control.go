@@ -13,16 +13,16 @@ import (
 
 func control(d Deps) []call.Application {
 	return []call.Application{
-		{Name: "answer", Syntax: "[is_conference|decode_video|is_conference decode_video]", Description: "Answer the call", Flags: n, Run: answer},
+		{Name: "answer", Syntax: "", Description: "Answer the call", Flags: n, Run: answer},
 		{Name: "pre_answer", Syntax: "", Description: "Pre-Answer the call", Flags: n, Run: preAnswer},
 		{Name: "ring_ready", Syntax: "", Description: "Indicate Ring_Ready", Flags: n, Run: ringReady},
 		{Name: "wait_for_answer", Syntax: "", Description: "Wait for call to be answered", Flags: n, Run: waitForAnswer},
 		{Name: "hangup", Syntax: "[<cause>]", Description: "Hangup the call", Flags: n, Run: hangup},
 		{Name: "sleep", Syntax: "<pausemilliseconds>", Description: "Pause a channel", Flags: n, Run: sleep},
 		{Name: "park", Syntax: "", Description: "Park", Flags: n, Run: park},
-		{Name: "transfer", Syntax: "<exten> [<dialplan> <context>]", Description: "Immediately transfer the calling channel to a new context", Flags: nr, Run: transfer},
+		{Name: "transfer", Syntax: "<exten> [<dialplan> <context>]", Description: "Transfer a channel", Flags: nr, Run: transfer},
 		{Name: "execute_extension", Syntax: "<extension> <dialplan> <context>", Description: "Execute an extension", Flags: n, Run: executeExtension},
-		{Name: "respond", Syntax: "<response>", Description: "Send session respond", Flags: n, Run: respond},
+		{Name: "respond", Syntax: "<respond_data>", Description: "Send session respond", Flags: n, Run: respond},
 		{Name: "redirect", Syntax: "<redirect_data>", Description: "Send session redirect", Flags: nr, Run: redirect},
 		{Name: "deflect", Syntax: "<deflect_data>", Description: "Send call deflect", Flags: n, Run: deflect},
 		{Name: "hold", Syntax: "[<display message>]", Description: "Send a hold message", Flags: n, Run: hold(true)},

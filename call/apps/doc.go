@@ -42,13 +42,11 @@ const (
 // Table returns the applications of this package.
 func Table(d Deps) []call.Application {
 	var rows []call.Application
-	rows = append(rows, variables(d)...)
-	rows = append(rows, control(d)...)
-	rows = append(rows, bridging(d)...)
-	rows = append(rows, sounds(d)...)
-	rows = append(rows, digits(d)...)
-	rows = append(rows, recordings(d)...)
-	rows = append(rows, scheduling(d)...)
-	rows = append(rows, stores(d)...)
+	for _, family := range []func(Deps) []call.Application{
+		variables, control, bridging, sounds, digits, recordings, scheduling, stores, displacing, detection, valet,
+		metaKeys, digitActions, listening, holding, mutexApps, behaviour, files, parties,
+	} {
+		rows = append(rows, family(d)...)
+	}
 	return rows
 }

@@ -13,12 +13,12 @@ import (
 func recordings(Deps) []call.Application {
 	return []call.Application{
 		{Name: "record", Syntax: "<path> [<time_limit_secs>] [<silence_thresh>] [<silence_hits>]", Description: "Record File", Run: record},
-		{Name: "record_session", Syntax: "<path> [+<timeout>] [{var1=x,var2=y}]", Description: "Record Session", Run: recordSession},
+		{Name: "record_session", Syntax: "<path> [+<timeout>]", Description: "Record Session", Run: recordSession},
 		{Name: "stop_record_session", Syntax: "<path>", Description: "Stop Record Session", Flags: n, Run: stopRecordSession},
 		{Name: "record_session_mask", Syntax: "<path>", Description: "Mask audio in recording", Flags: n, Run: each((*call.Channel).MaskRecording, true)},
-		{Name: "record_session_unmask", Syntax: "<path>", Description: "Resume recording", Flags: n, Run: each((*call.Channel).MaskRecording, false)},
+		{Name: "record_session_unmask", Syntax: "<path>", Description: "Stop masking audio in recording", Flags: n, Run: each((*call.Channel).MaskRecording, false)},
 		{Name: "record_session_pause", Syntax: "<path>", Description: "Pause recording", Flags: n, Run: each((*call.Channel).PauseRecording, true)},
-		{Name: "record_session_resume", Syntax: "<path>", Description: "Resume recording", Flags: n, Run: each((*call.Channel).PauseRecording, false)},
+		{Name: "record_session_resume", Syntax: "<path>", Description: "Resume paused recording", Flags: n, Run: each((*call.Channel).PauseRecording, false)},
 	}
 }
 

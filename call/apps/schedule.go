@@ -15,7 +15,7 @@ func scheduling(Deps) []call.Application {
 		{Name: "sched_hangup", Syntax: "[+]<time> [<cause>]", Description: "Schedule a hangup in the future", Flags: nr, Run: schedHangup},
 		{Name: "sched_transfer", Syntax: "[+]<time> <extension> <dialplan> <context>", Description: "Schedule a transfer in the future", Flags: n, Run: schedTransfer},
 		{Name: "sched_broadcast", Syntax: "[+]<time> <path> [aleg|bleg|both]", Description: "Schedule a broadcast in the future", Flags: n, Run: schedBroadcast},
-		{Name: "sched_cancel", Syntax: "[group]", Description: "Cancel a scheduled future broadcast/transfer", Flags: n, Run: schedCancel},
+		{Name: "sched_cancel", Syntax: "[group]", Description: "cancel scheduled tasks", Flags: n, Run: schedCancel},
 	}
 }
 
@@ -111,39 +111,6 @@ func BroadcastAt(ch *call.Channel, at time.Time, path, legs string) int64 {
 	return ch.Switch().Scheduler.Add(at, 0, "switch_ivr_schedule_broadcast", ch.UUID(), func(context.Context) {
 		Broadcast(ch, path, legs)
 	})
-}
-
-// Broadcast queues a file, or an application ("app::args", "app!cause::args"), on
-// the channel, its partner, or both.
-func Broadcast(ch *call.Channel, path, legs string) error {
-	targets := []*call.Channel{ch}
-	partner := other(ch)
-	switch strings.ToLower(legs) {
-	case "bleg", "holdb":
-		targets = []*call.Channel{partner}
-	case "both":
-		targets = []*call.Channel{ch, partner}
-	}
-	app, args, isApp := strings.Cut(path, "::")
-	var cause string
-	if isApp {
-		app, cause, _ = strings.Cut(app, "!")
-	} else {
-		app, args = "playback", path
-	}
-	var last error
-	for _, t := range targets {
-		if t == nil {
-			continue
-		}
-		last = t.Post(&call.Message{Run: func(ctx context.Context, c *call.Channel) {
-			c.Execute(ctx, app, args)
-			if cause != "" && c.Up() {
-				c.Hangup(call.ParseCause(cause))
-			}
-		}})
-	}
-	return last
 }
 
 func schedCancel(_ context.Context, ch *call.Channel, args string) error {

@@ -20,8 +20,8 @@ func sounds(Deps) []call.Application {
 		{Name: "gentones", Syntax: "<tgml_script>[|<loops>]", Description: "Generate Tones", Run: gentones},
 		{Name: "echo", Syntax: "", Description: "Echo", Run: echo},
 		{Name: "delay_echo", Syntax: "<delay ms>", Description: "echo audio at a specified delay", Run: delayEcho},
-		{Name: "set_audio_level", Syntax: "<read|write> <level>", Description: "set volume", Run: audioLevel},
-		{Name: "set_mute", Syntax: "<read|write> [true|false|level]", Description: "set mute", Run: mute},
+		{Name: "set_audio_level", Syntax: "", Description: "set volume", Run: audioLevel},
+		{Name: "set_mute", Syntax: "", Description: "set mute", Run: mute},
 		{Name: "wait_for_silence", Syntax: "<silence_thresh> <silence_hits> <listen_hits> <timeout_ms> [<file>]", Description: "wait_for_silence", Run: waitForSilence},
 	}
 }
@@ -200,7 +200,7 @@ func waitForSilence(ctx context.Context, ch *call.Channel, args string) error {
 		if over {
 			return
 		}
-		if energy(pcm) > threshold {
+		if media.Energy(pcm) > threshold {
 			heard, silent = heard+1, 0
 		} else {
 			silent++
@@ -217,22 +217,6 @@ func waitForSilence(ctx context.Context, ch *call.Channel, args string) error {
 		defer cancel()
 	}
 	return ch.Wait(ctx, done, call.WaitOptions{})
-}
-
-// energy is the mean magnitude of a frame.
-func energy(pcm []int16) int {
-	if len(pcm) == 0 {
-		return 0
-	}
-	sum := 0
-	for _, s := range pcm {
-		if s < 0 {
-			sum -= int(s)
-		} else {
-			sum += int(s)
-		}
-	}
-	return sum / len(pcm)
 }
 
 // Fileman carries out one control of a playback: speed:[+-]n, volume:[+-]n,

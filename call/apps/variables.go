@@ -17,20 +17,20 @@ func variables(d Deps) []call.Application {
 		{Name: "multiset", Syntax: "[^^<delim>]<varname>=<value> <var2>=<val2>", Description: "Set many channel variables", Flags: nrz, Run: multiset},
 		{Name: "unset", Syntax: "<varname>", Description: "Unset a channel variable", Flags: nrz, Run: unset},
 		{Name: "multiunset", Syntax: "[^^<delim>]<varname> <var2> <var3>", Description: "Unset many channel variables", Flags: nrz, Run: multiunset},
-		{Name: "push", Syntax: "<varname>=<value>", Description: "Append to an array variable", Flags: nrz, Run: array(expand.Push)},
-		{Name: "unshift", Syntax: "<varname>=<value>", Description: "Prepend to an array variable", Flags: nrz, Run: array(expand.Unshift)},
+		{Name: "push", Syntax: "<varname>=<value>", Description: "Set a channel variable", Flags: nrz, Run: array(expand.Push)},
+		{Name: "unshift", Syntax: "<varname>=<value>", Description: "Set a channel variable", Flags: nrz, Run: array(expand.Unshift)},
 		{Name: "set_global", Syntax: "<varname>=<value>", Description: "Set a global variable", Flags: nrz, Run: setGlobal},
 		{Name: "set_profile_var", Syntax: "<varname>=<value>", Description: "Set a caller profile variable", Flags: nrz, Run: setProfileVar},
-		{Name: "export", Syntax: "[nolocal:]<varname>=<value>", Description: "Export a channel variable across a bridge", Flags: nrz, Run: export("export_vars")},
-		{Name: "bridge_export", Syntax: "[nolocal:]<varname>=<value>", Description: "Export a channel variable across a bridge", Flags: nrz, Run: export("bridge_export_vars")},
-		{Name: "capture", Syntax: "<varname>|<data>|<regex>", Description: "Capture data into a var", Flags: nrz, Run: capture(d)},
-		{Name: "eval", Syntax: "", Description: "Do nothing", Flags: nrz, Run: nothing},
-		{Name: "stop", Syntax: "", Description: "Do nothing", Flags: nr, Run: nothing},
+		{Name: "export", Syntax: "<varname>=<value>", Description: "Export a channel variable across a bridge", Flags: nrz, Run: export("export_vars")},
+		{Name: "bridge_export", Syntax: "<varname>=<value>", Description: "Export a channel variable across a bridge", Flags: nrz, Run: export("bridge_export_vars")},
+		{Name: "capture", Syntax: "<varname>|<data>|<regex>", Description: "capture data into a var", Flags: nrz, Run: capture(d)},
+		{Name: "eval", Syntax: "", Description: "Do Nothing", Flags: nrz, Run: nothing},
+		{Name: "stop", Syntax: "", Description: "Do Nothing", Flags: nr, Run: nothing},
 		{Name: "event", Syntax: "", Description: "Fire an event", Flags: nrz, Run: fire},
-		{Name: "info", Syntax: "[<level>]", Description: "Display call info", Flags: nrz, Run: info},
-		{Name: "log", Syntax: "<log_level> <log_string>", Description: "Log to the logger", Flags: nrz, Run: logLine},
-		{Name: "set_user", Syntax: "<user>@<domain> [prefix]", Description: "Set a user", Flags: nr, Run: setUser(d)},
-		{Name: "strftime", Syntax: "<varname>=<format>", Description: "strftime", Flags: n, Run: strftime},
+		{Name: "info", Syntax: "", Description: "Display Call Info", Flags: nrz, Run: info},
+		{Name: "log", Syntax: "<log_level> <log_string>", Description: "Logs to the logger", Flags: nrz, Run: logLine},
+		{Name: "set_user", Syntax: "<user>@<domain> [prefix]", Description: "Set a User", Flags: nr, Run: setUser(d)},
+		{Name: "strftime", Syntax: "[<epoch>|]<format string>", Description: "strftime", Flags: n, Run: strftime},
 		{Name: "set_name", Syntax: "<name>", Description: "Name the channel", Flags: n, Run: setName},
 		{Name: "verbose_events", Syntax: "", Description: "Make ALL Events verbose.", Flags: nrz, Run: verboseEvents},
 	}
@@ -161,10 +161,13 @@ func capture(d Deps) run {
 	}
 }
 
+// maxPairs bounds the headers of the application event.
+const maxPairs = 1000
+
 func fire(_ context.Context, ch *call.Channel, args string) error {
 	kind, subclass := event.ChannelApplication, ""
 	var own []call.Var
-	for _, pair := range expand.SplitSeparate(args, ',', 0) {
+	for _, pair := range expand.SplitSeparate(args, ',', maxPairs) {
 		name, value, ok := strings.Cut(pair, "=")
 		if !ok {
 			continue

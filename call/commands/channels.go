@@ -18,19 +18,19 @@ func channels(d Deps) []call.Command {
 		{Name: "uuid_answer", Syntax: "<uuid>", Description: "answer", Module: m, Run: verb((*call.Channel).Answer)},
 		{Name: "uuid_pre_answer", Syntax: "<uuid>", Description: "pre_answer", Module: m, Run: verb((*call.Channel).PreAnswer)},
 		{Name: "uuid_ring_ready", Syntax: "<uuid> [queued]", Description: "Sending ringing to a channel", Module: m, Run: ringReady},
-		{Name: "uuid_bridge", Syntax: "<uuid> <other_uuid>", Description: "Bridge call legs", Module: m, Run: uuidBridge},
+		{Name: "uuid_bridge", Syntax: "", Description: "Bridge call legs", Module: m, Run: uuidBridge},
 		{Name: "uuid_break", Syntax: "<uuid> [all]", Description: "Break out of media sent to channel", Module: m, Run: uuidBreak},
 		{Name: "break", Syntax: "<uuid> [all]", Description: "uuid_break", Module: m, Run: uuidBreak},
 		{Name: "uuid_exists", Syntax: "<uuid>", Description: "Check if a uuid exists", Module: m, Run: uuidExists},
 		{Name: "uuid_getvar", Syntax: "<uuid> <var>", Description: "Get a variable from a channel", Module: m, Run: uuidGetvar},
-		{Name: "uuid_setvar", Syntax: "<uuid> <var> [value]", Description: "Set a variable on a channel", Module: m, Run: uuidSetvar},
-		{Name: "uuid_setvar_multi", Syntax: "<uuid> <var>=<value>;<var>=<value>...", Description: "Set multiple variables on a channel", Module: m, Run: uuidSetvarMulti},
+		{Name: "uuid_setvar", Syntax: "<uuid> <var> [value]", Description: "Set a variable", Module: m, Run: uuidSetvar},
+		{Name: "uuid_setvar_multi", Syntax: setvarMultiUsage, Description: "Set multiple variables", Module: m, Run: uuidSetvarMulti},
 		{Name: "uuid_kill", Syntax: "<uuid> [cause]", Description: "Kill channel", Module: m, Run: uuidKill},
 		{Name: "uuid_park", Syntax: "<uuid>", Description: "Park channel", Module: m, Run: uuidPark},
 		{Name: "uuid_transfer", Syntax: "<uuid> [-bleg|-both] <dest-exten> [<dialplan>] [<context>]", Description: "Transfer a session", Module: m, Run: uuidTransfer},
 		{Name: "uuid_dual_transfer", Syntax: "<uuid> <A-dest-exten>[/<A-dialplan>][/<A-context>] <B-dest-exten>[/<B-dialplan>][/<B-context>]", Description: "Transfer a session and its partner", Module: m, Run: uuidDualTransfer},
 		{Name: "uuid_hold", Syntax: "[off|toggle] <uuid> [<display>]", Description: "Place call on hold", Module: m, Run: uuidHold},
-		{Name: "uuid_display", Syntax: "<uuid> [<display>]", Description: "Update phone display", Module: m, Run: uuidDisplay},
+		{Name: "uuid_display", Syntax: "<uuid> <display>", Description: "Update phone display", Module: m, Run: uuidDisplay},
 		{Name: "uuid_deflect", Syntax: "<uuid> <uri>", Description: "Send a deflect", Module: m, Run: uuidDeflect},
 		{Name: "uuid_redirect", Syntax: "<uuid> <uri>", Description: "Send a redirect", Module: m, Run: uuidDeflect},
 		{Name: "uuid_limit", Syntax: "<uuid> <backend> <realm> <resource> [<max>[/interval]] [number [dialplan [context]]]", Description: "Increase limit resource", Module: m, Run: uuidLimit(d)},
@@ -172,7 +172,7 @@ func uuidSetvarMulti(_ context.Context, sw *call.Switch, in *call.Invocation) er
 		in.Out.WriteString(noChannel)
 		return usage(in, setvarMultiUsage)
 	}
-	for _, pair := range expand.SplitSeparate(list, ';', 0) {
+	for _, pair := range expand.SplitSeparate(list, ';', maxFields) {
 		if name, value, ok := strings.Cut(pair, "="); ok {
 			ch.SetElement(strings.TrimSpace(name), value)
 		} else if pair != "" {
@@ -262,20 +262,23 @@ func uuidDualTransfer(_ context.Context, sw *call.Switch, in *call.Invocation) e
 
 func uuidHold(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 	f := strings.Fields(in.Args)
+	const syntax = "[off|toggle] <uuid> [<display>]"
 	if len(f) == 0 {
-		return usage(in, "[off|toggle] <uuid> [<display>]")
+		usage(in, syntax)
+		return reply(in, failed)
 	}
 	on, toggle, uuid := true, false, f[0]
 	switch f[0] {
 	case "off", "toggle":
 		if len(f) < 2 {
-			return usage(in, "[off|toggle] <uuid> [<display>]")
+			usage(in, syntax)
+			return reply(in, failed)
 		}
 		on, toggle, uuid = false, f[0] == "toggle", f[1]
 	}
 	ch := sw.Find(uuid)
 	if ch == nil {
-		return reply(in, success)
+		return reply(in, failed)
 	}
 	if toggle {
 		on = !ch.Held()
@@ -289,7 +292,7 @@ func uuidHold(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 func uuidDisplay(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 	uuid, text, ok := strings.Cut(in.Args, " ")
 	if !ok {
-		return usage(in, "<uuid> [<display>]")
+		return usage(in, "<uuid> <display>")
 	}
 	ch := sw.Find(uuid)
 	if ch == nil {

@@ -20,10 +20,16 @@ func control(d Deps) []call.Command {
 		{Name: "hupall", Syntax: "<cause> [<var> <value>] [<var2> <value2>]", Description: "hupall", Module: m, Run: hupall},
 	}
 	for _, c := range []struct {
-		name    string
-		collect bool
-	}{{"system", true}, {"spawn_stream", true}, {"bg_system", false}, {"spawn", false}, {"bg_spawn", false}} {
-		rows = append(rows, call.Command{Name: c.name, Syntax: "<command>", Description: "Execute a system command", Module: m, Run: shell(d, c.collect)})
+		name, description string
+		collect           bool
+	}{
+		{"system", "Execute a system command", true},
+		{"bg_system", "Execute a system command in the background", false},
+		{"spawn", "Execute a spawn command without capturing it's output", false},
+		{"bg_spawn", "Execute a spawn command in the background", false},
+		{"spawn_stream", "Execute a spawn command and capture it's output", true},
+	} {
+		rows = append(rows, call.Command{Name: c.name, Syntax: "<command>", Description: c.description, Module: m, Run: shell(d, c.collect)})
 	}
 	return rows
 }

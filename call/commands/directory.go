@@ -81,7 +81,7 @@ func userExists(d Deps) run {
 	return func(ctx context.Context, _ *call.Switch, in *call.Invocation) error {
 		f := strings.Fields(in.Args)
 		if len(f) < 3 {
-			return reply(in, "-ERR bad args\n")
+			return reply(in, "false")
 		}
 		return reply(in, strconv.FormatBool(d.Directory.UserExists(ctx, f[0], f[1], f[2])))
 	}

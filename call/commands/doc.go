@@ -9,6 +9,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/directory"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/kv"
 	"github.com/switchlet/switchlet/call/regex"
 	"github.com/switchlet/switchlet/conf"
@@ -31,6 +32,11 @@ type Deps struct {
 	Registrations func() [][]string
 	// Modules are the names that module_exists knows.
 	Modules []string
+	// Chat delivers a message event to a protocol ("sip", "verto"); nil: none can.
+	Chat func(ctx context.Context, protocol string, e *event.Event) bool
+	// Broadcast sends a JSON message to the listeners of an event channel; nil: there
+	// are none.
+	Broadcast func(channel string, message []byte)
 	// Codecs, Files and Says are the rows of the "show" reports of those names.
 	Codecs, Files, Says []string
 }
@@ -58,8 +64,10 @@ func reply(in *call.Invocation, text string) error {
 // Table returns the commands of this package.
 func Table(d Deps) []call.Command {
 	var rows []call.Command
+	words := &consoleWords{}
 	for _, family := range [][]call.Command{
-		system(d), control(d), reports(d), texts(d), directories(d), channels(d), sound(d), schedule(d), stores(d),
+		system(d), control(d), reports(d, words), texts(d), directories(d), channels(d), sound(d), schedule(d), stores(d),
+		diagnostics(d), console(words), chats(d), legs(),
 	} {
 		rows = append(rows, family...)
 	}

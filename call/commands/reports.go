@@ -16,10 +16,10 @@ import (
 
 const showUsage = "codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|say|interfaces|interface_types|tasks|limits|status"
 
-func reports(d Deps) []call.Command {
+func reports(d Deps, words *consoleWords) []call.Command {
 	const m = "mod_commands"
 	return []call.Command{
-		{Name: "show", Syntax: showUsage, Description: "Show various reports", Module: m, Run: show(d)},
+		{Name: "show", Syntax: showUsage, Description: "Show various reports", Module: m, Run: show(d, words)},
 		{Name: "status", Syntax: "", Description: "Show current status", Module: m, Run: status},
 		{Name: "version", Syntax: "[short]", Description: "Version", Module: m, Run: version},
 		{Name: "uuid_dump", Syntax: "<uuid> [format]", Description: "Dump session vars", Module: m, Run: uuidDump},
@@ -220,14 +220,18 @@ func callTable(sw *call.Switch, a, b []string, all bool) table {
 func interfaceRows(sw *call.Switch, d Deps) map[string][][]string {
 	rows := map[string][][]string{}
 	add := func(kind, name, key string) { rows[kind] = append(rows[kind], []string{kind, name, key}) }
-	for _, n := range d.Codecs {
-		add("codec", n, "CORE_PCM_MODULE")
+	for _, c := range codecRows(d.Codecs) {
+		add("codec", c[0], c[1])
 	}
 	for _, n := range sw.Endpoints() {
 		add("endpoint", n, moduleOf[n])
 	}
 	for _, n := range sw.Dialplans() {
-		add("dialplan", n, "mod_dialplan_xml")
+		key := "mod_dptools"
+		if strings.EqualFold(n, "XML") {
+			key = "mod_dialplan_xml"
+		}
+		add("dialplan", n, key)
 	}
 	for _, n := range d.Files {
 		add("file", n, "mod_sndfile")
@@ -245,7 +249,7 @@ func interfaceRows(sw *call.Switch, d Deps) map[string][][]string {
 		add("limit", n, "mod_"+n)
 	}
 	for _, a := range sw.Applications() {
-		add("application", a.Name, "mod_dptools")
+		add("application", a.Name, applicationModule(a.Name))
 	}
 	for _, c := range sw.Commands() {
 		add("api", c.Name, c.Module)
@@ -262,35 +266,35 @@ var moduleOf = map[string]string{"sofia": "mod_sofia", "verto.rtc": "mod_verto",
 var interfaceColumns = []string{"type", "name", "ikey"}
 
 // show prints a report; what says which, with the words behind it.
-func show(d Deps) run {
+func show(d Deps, words *consoleWords) run {
 	return func(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 		f := strings.Fields(in.Args)
 		if len(f) == 0 {
 			return usage(in, showUsage)
 		}
-		what, words := f[0], f[1:]
+		what, rest := f[0], f[1:]
 		if what == "status" {
 			return status(ctx, sw, in)
 		}
 		count, like := false, ""
-		if len(words) > 0 && words[0] == "count" {
-			count, words = true, words[1:]
-		} else if len(words) > 1 && words[0] == "like" {
-			like, words = words[1], words[2:]
+		if len(rest) > 0 && rest[0] == "count" {
+			count, rest = true, rest[1:]
+		} else if len(rest) > 1 && rest[0] == "like" {
+			like, rest = rest[1], rest[2:]
 		}
 		name := ""
-		if len(words) > 0 && words[0] != "as" {
-			name, words = words[0], words[1:]
+		if len(rest) > 0 && rest[0] != "as" {
+			name, rest = rest[0], rest[1:]
 		}
-		t, ok := reportTable(sw, d, what, like, name)
+		t, ok := reportTable(sw, d, words, what, like, name)
 		if !ok {
 			return usage(in, showUsage)
 		}
-		return print(in, t, count, words)
+		return print(in, t, count, rest)
 	}
 }
 
-func reportTable(sw *call.Switch, d Deps, what, like, name string) (table, bool) {
+func reportTable(sw *call.Switch, d Deps, words *consoleWords, what, like, name string) (table, bool) {
 	switch what {
 	case "channels":
 		return channelTable(sw, like), true
@@ -315,17 +319,11 @@ func reportTable(sw *call.Switch, d Deps, what, like, name string) (table, bool)
 				strconv.FormatInt(task.At.Unix(), 10), "0", sw.Hostname})
 		}
 		return t, true
-	case "aliases":
-		return table{columns: []string{"sticky", "alias", "command", "hostname"}}, true
-	case "complete":
-		return table{columns: strings.Split("sticky,a1,a2,a3,a4,a5,a6,a7,a8,a9,a10,hostname", ",")}, true
-	case "nat_map":
-		return table{columns: []string{"port", "proto", "proto_num", "sticky"}}, true
 	case "application", "applications":
 		t := table{columns: []string{"name", "description", "syntax", "ikey"}}
 		for _, a := range sw.Applications() {
 			if a.Description != "" && (name == "" || a.Name == name) {
-				t.rows = append(t.rows, []string{a.Name, a.Description, a.Syntax, "mod_dptools"})
+				t.rows = append(t.rows, []string{a.Name, a.Description, a.Syntax, applicationModule(a.Name)})
 			}
 		}
 		return t, true
@@ -338,13 +336,13 @@ func reportTable(sw *call.Switch, d Deps, what, like, name string) (table, bool)
 		}
 		return t, true
 	case "module", "modules":
-		t := table{columns: []string{"type", "name", "ikey", "filename"}}
-		for _, m := range d.Modules {
-			if name == "" || m == name {
-				t.rows = append(t.rows, []string{"generic", m, m, ""})
-			}
-		}
-		return t, true
+		return moduleTable(sw, d, name), true
+	case "aliases":
+		return words.aliasTable(sw.Hostname), true
+	case "complete":
+		return words.completionTable(sw.Hostname), true
+	case "nat_map":
+		return table{columns: []string{"port", "proto", "proto_num", "sticky"}}, true
 	}
 	rows := interfaceRows(sw, d)
 	switch what {

@@ -2,6 +2,7 @@ package commands
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -81,14 +82,23 @@ func schedDel(_ context.Context, sw *call.Switch, in *call.Invocation) error {
 	return nil
 }
 
+var errTooFew = errors.New("too few arguments")
+
 // scheduled finds the time and the channel of "[+]<time> <uuid> …".
 func scheduled(sw *call.Switch, in *call.Invocation, syntax string, least int) (f []string, at time.Time, ch *call.Channel, done bool) {
 	f = expand.SplitSeparate(in.Args, ' ', 6)
-	if len(f) < least || f[0] == "" {
+	if len(f) == 0 || f[0] == "" {
 		usage(in, syntax)
 		return nil, at, nil, true
 	}
+	if len(f) < least && sw.Find(word(f, 1)) == nil {
+		reply(in, noChannel)
+		return nil, at, nil, true
+	}
 	at, err := apps.When(f[0])
+	if len(f) < least {
+		err = errTooFew
+	}
 	if err != nil {
 		usage(in, syntax)
 		return nil, at, nil, true

@@ -22,12 +22,12 @@ func sound(Deps) []call.Command {
 		{Name: "uuid_record", Syntax: recordSyntax, Description: "Record session audio", Module: m, Run: uuidRecord},
 		{Name: "uuid_send_dtmf", Syntax: "<uuid> <dtmf_data>", Description: "Send dtmf digits", Module: m, Run: uuidSendDTMF},
 		{Name: "uuid_recv_dtmf", Syntax: "<uuid> <dtmf_data>", Description: "Receive dtmf digits", Module: m, Run: uuidRecvDTMF},
-		{Name: "uuid_flush_dtmf", Syntax: "<uuid>", Description: "Flush dtmf digits", Module: m, Run: uuidFlushDTMF},
+		{Name: "uuid_flush_dtmf", Syntax: "<uuid>", Description: "Flush dtmf on a given uuid", Module: m, Run: uuidFlushDTMF},
 		{Name: "uuid_fileman", Syntax: "<uuid> <cmd>:<val>", Description: "Manage session audio", Module: m, Run: uuidFileman},
-		{Name: "uuid_audio", Syntax: "<uuid> [start [read|write] [mute|level <level>]|stop]", Description: "Adjust the audio levels on a channel via a media bug", Module: m, Run: uuidAudio},
+		{Name: "uuid_audio", Syntax: "<uuid> [start [read|write] [mute|level <level>]|stop]", Description: "uuid_audio", Module: m, Run: uuidAudio},
 		{Name: "uuid_buglist", Syntax: "<uuid>", Description: "List media bugs on a session", Module: m, Run: uuidBuglist},
 		{Name: "uuid_media_chain", Syntax: "<uuid>", Description: "Tell how the sound of a call runs, and what is wrong with it", Module: m, Run: uuidMediaChain},
-		{Name: "uuid_jitterbuffer", Syntax: "<uuid> [0|<min_msec>[:<max_msec>]]", Description: "Try to enable jitterbuffer on channel", Module: m, Run: uuidJitterbuffer},
+		{Name: "uuid_jitterbuffer", Syntax: "<uuid> [0|<min_msec>[:<max_msec>]]", Description: "uuid_jitterbuffer", Module: m, Run: uuidJitterbuffer},
 	}
 }
 

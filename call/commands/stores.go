@@ -13,12 +13,12 @@ const hashUsage = "-ERR Usage: hash insert|insert_ifempty|select|delete|delete_i
 
 func stores(d Deps) []call.Command {
 	return []call.Command{
-		{Name: "hash", Syntax: "[insert|delete|select]/<realm>/<key>/<value>", Description: "Hash API", Module: "mod_hash", Run: hash(d)},
+		{Name: "hash", Syntax: "[insert|delete|select]/<realm>/<key>/<value>", Description: "hash get/set", Module: "mod_hash", Run: hash(d)},
 		{Name: "hash_dump", Syntax: "all|limit|db [<realm>]", Description: "dump hash/limit_hash data (used for synchronization)", Module: "mod_hash", Run: hashDump(d)},
 		{Name: "hash_remote", Syntax: "list|kill [name]|rescan", Description: "hash remote", Module: "mod_hash", Run: hashRemote},
 		{Name: "db", Syntax: "[insert|delete|select|exists|count|list]/<realm>/<key>/<value>", Description: "db get/set", Module: "mod_db", Run: db(d)},
 		{Name: "group", Syntax: "[insert|delete|call]:<group name>:<url>", Description: "group [insert|delete|call]", Module: "mod_db", Run: group(d)},
-		{Name: "limit_usage", Syntax: "<backend> <realm> <id> [rate]", Description: "Get the usage count of a limited resource", Module: "mod_commands", Run: limitUsage(d)},
+		{Name: "limit_usage", Syntax: "<backend> <realm> <id>", Description: "Get the usage count of a limited resource", Module: "mod_commands", Run: limitUsage(d)},
 		{Name: "limit_hash_usage", Syntax: "<realm> <id>", Description: "Deprecated: gets the usage count of a limited resource", Module: "mod_commands", Run: limitHashUsage(d)},
 		{Name: "limit_status", Syntax: "<backend>", Description: "Get the status of a limit backend", Module: "mod_commands", Run: limitStatus},
 		{Name: "limit_reset", Syntax: "<backend>", Description: "Reset the counters of a limit backend", Module: "mod_commands", Run: limitReset(d)},
@@ -135,7 +135,7 @@ func dbReply(d Deps, f []string) (string, error) {
 	case f[0] == "exists" && len(f) > 2:
 		_, ok, err := d.DB.Select(realm, key)
 		return strconv.FormatBool(ok), err
-	case f[0] == "count":
+	case f[0] == "count" && len(f) < 3:
 		n, err := d.DB.Count(realm)
 		return strconv.Itoa(n), err
 	case f[0] == "list":
@@ -209,7 +209,10 @@ func limitHashUsage(d Deps) run {
 }
 
 func limitStatus(_ context.Context, _ *call.Switch, in *call.Invocation) error {
-	if in.Args == "hash" {
+	switch in.Args {
+	case "":
+		return reply(in, "USAGE: limit_status <backend>\n")
+	case "hash":
 		return reply(in, "-ERR not supported yet (locking problems).")
 	}
 	return reply(in, "-ERR")
@@ -229,9 +232,11 @@ func limitReset(d Deps) run {
 
 func limitIntervalReset(d Deps) run {
 	return func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
-		if f := strings.Fields(in.Args); len(f) >= 3 {
-			d.Limits.ResetInterval(f[0], f[1], f[2])
+		f := strings.Fields(in.Args)
+		if len(f) < 3 {
+			return reply(in, "USAGE: limit_interval_reset <backend> <realm> <resource>\n")
 		}
+		d.Limits.ResetInterval(f[0], f[1], f[2])
 		return reply(in, "+OK")
 	}
 }

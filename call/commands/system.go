@@ -21,7 +21,7 @@ func system(d Deps) []call.Command {
 		{Name: "create_uuid", Syntax: "<uuid> <other_uuid>", Description: "Create a uuid", Module: m, Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error { return reply(in, call.NewUUID()) }},
 		{Name: "echo", Syntax: "<data>", Description: "Echo", Module: m, Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error { return reply(in, in.Args) }},
 		{Name: "file_exists", Syntax: "<file>", Description: "Check if a file exists on server", Module: m, Run: fileExists},
-		{Name: "getenv", Syntax: "<name>", Description: "Get an environment variable", Module: m, Run: getenv},
+		{Name: "getenv", Syntax: "<name>", Description: "getenv", Module: m, Run: getenv},
 		{Name: "host_lookup", Syntax: "<hostname>", Description: "Lookup host", Module: m, Run: hostLookup("!err!")},
 		{Name: "gethost", Syntax: "", Description: "gethostbyname", Module: m, Run: hostLookup("-ERR")},
 		{Name: "global_getvar", Syntax: "<var>", Description: "Get global var", Module: m, Run: globalGet(d)},
@@ -31,12 +31,12 @@ func system(d Deps) []call.Command {
 		{Name: "is_lan_addr", Syntax: "<ip>", Description: "See if an ip is a lan addr", Module: m, Run: isLAN},
 		{Name: "log", Syntax: "<level> <message>", Description: "Log", Module: m, Run: logLine},
 		{Name: "module_exists", Syntax: "<module>", Description: "Check if module exists", Module: m, Run: moduleExists(d)},
-		{Name: "load", Syntax: "<mod>", Description: "Load Module", Module: m, Run: load(d)},
-		{Name: "unload", Syntax: "[-f] <mod>", Description: "Unload module", Module: m, Run: unload(d)},
-		{Name: "reload", Syntax: "[-f] <mod>", Description: "Reload module", Module: m, Run: reloadModule(d)},
+		{Name: "load", Syntax: "<mod_name>", Description: "Load Module", Module: m, Run: load(d)},
+		{Name: "unload", Syntax: "[-f] <mod_name>", Description: "Unload module", Module: m, Run: unload(d)},
+		{Name: "reload", Syntax: "[-f] <mod_name>", Description: "Reload module", Module: m, Run: reloadModule(d)},
 		{Name: "msleep", Syntax: "<milliseconds>", Description: "Sleep N milliseconds", Module: m, Run: msleep},
 		{Name: "reloadxml", Syntax: "", Description: "Reload XML", Module: m, Run: reloadXML(d)},
-		{Name: "reloadacl", Syntax: "[reloadxml]", Description: "Reload XML", Module: m, Run: reloadACL(d)},
+		{Name: "reloadacl", Syntax: "", Description: "Reload ACL", Module: m, Run: reloadACL(d)},
 		{Name: "uptime", Syntax: "[us|ms|s|m|h|d|microseconds|milliseconds|seconds|minutes|hours|days]", Description: "Show uptime", Module: m, Run: uptime},
 		{Name: "help", Syntax: "", Description: "Show help for all the api commands", Module: m, Run: help},
 		{Name: "shutdown", Syntax: "", Description: "Shutdown", Module: m, Run: shutdown(d)},
@@ -191,7 +191,7 @@ func hasModule(d Deps, name string) bool {
 func load(d Deps) run {
 	return func(ctx context.Context, _ *call.Switch, in *call.Invocation) error {
 		if in.Args == "" {
-			return usage(in, "<mod>")
+			return usage(in, "<mod_name>")
 		}
 		d.Store.Reload(ctx)
 		if hasModule(d, in.Args) {
@@ -206,7 +206,7 @@ func unload(d Deps) run {
 		name := strings.TrimPrefix(in.Args, "-f ")
 		switch {
 		case name == "":
-			return usage(in, "[-f] <mod>")
+			return usage(in, "[-f] <mod_name>")
 		case hasModule(d, name):
 			return reply(in, "-ERR [Module is not unloadable]\n")
 		}
@@ -218,7 +218,7 @@ func reloadModule(d Deps) run {
 	return func(ctx context.Context, _ *call.Switch, in *call.Invocation) error {
 		name := strings.TrimPrefix(in.Args, "-f ")
 		if name == "" {
-			return usage(in, "[-f] <mod>")
+			return usage(in, "[-f] <mod_name>")
 		}
 		d.Store.Reload(ctx)
 		if hasModule(d, name) {

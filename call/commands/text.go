@@ -24,7 +24,7 @@ func texts(d Deps) []call.Command {
 	return []call.Command{
 		{Name: "coalesce", Syntax: "[^^<delim>]<value1>,<value2>,...", Description: "Return first nonempty parameter", Module: m, Run: coalesce},
 		{Name: "cond", Syntax: "<expr> ? <true val> : <false val>", Description: "Evaluate a conditional", Module: m, Run: failing(expr.Cond, "-ERR")},
-		{Name: "expr", Syntax: "", Description: "Evaluate an expression", Module: "mod_expr", Run: failing(expr.Eval, "!err!")},
+		{Name: "expr", Syntax: "<expr>", Description: "Eval an expression", Module: "mod_expr", Run: failing(expr.Eval, "!err!")},
 		{Name: "regex", Syntax: "<data>|<pattern>[|<subst string>][n|b]", Description: "Evaluate a regex", Module: m, Run: regexCommand(d)},
 		{Name: "eval", Syntax: "[uuid:<uuid> ]<expression>", Description: "eval (noop)", Module: m, Run: eval},
 		{Name: "expand", Syntax: "[uuid:<uuid> ]<cmd> <args>", Description: "Execute an api with variable expansion", Module: m, Run: expandCommand},
@@ -39,9 +39,9 @@ func texts(d Deps) []call.Command {
 		pure("toupper", "<string>", "Upper Case a string", asciiMap('a', 'z', 'A'-'a')),
 		pure("url_decode", "<string>", "Url decode a string", event.Decode),
 		pure("url_encode", "<string>", "Url encode a string", event.Encode),
-		{Name: "strepoch", Syntax: "<string>", Description: "Convert a date string into epoch time", Module: m, Run: strepoch(time.Second)},
-		{Name: "strmicroepoch", Syntax: "<string>", Description: "Convert a date string into micoepoch time", Module: m, Run: strepoch(time.Microsecond)},
-		{Name: "strftime", Syntax: "<format_string>", Description: "strftime", Module: m, Run: strftime},
+		{Name: "strepoch", Syntax: "<string>", Description: "Convert a date string into epoch time", Module: "mod_dptools", Run: strepoch(time.Second)},
+		{Name: "strmicroepoch", Syntax: "<string>", Description: "Convert a date string into micoepoch time", Module: "mod_dptools", Run: strepoch(time.Microsecond)},
+		{Name: "strftime", Syntax: "<format_string>", Description: "strftime", Module: "mod_dptools", Run: strftime},
 		{Name: "strftime_tz", Syntax: "<timezone_name> [<epoch>|][format string]", Description: "Display formatted time of timezone", Module: m, Run: strftimeTZ(d)},
 	}
 }
@@ -56,11 +56,14 @@ func failing(fn func(string) (string, error), otherwise string) run {
 	}
 }
 
+// maxFields bounds lists of any length.
+const maxFields = 1000
+
 func coalesce(_ context.Context, _ *call.Switch, in *call.Invocation) error {
 	if in.Args == "" {
 		return usage(in, "[^^<delim>]<value1>,<value2>,...")
 	}
-	for _, v := range expand.SplitSeparate(in.Args, ',', 0) {
+	for _, v := range expand.SplitSeparate(in.Args, ',', maxFields) {
 		if v != "" {
 			return reply(in, v)
 		}
@@ -185,7 +188,11 @@ func asciiMap(from, to byte, shift int) func(string) string {
 	}
 }
 
-var dateForms = []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", "2006/01/02 15:04:05"}
+// dateForms are the forms of a date that strepoch reads. Those without a zone are
+// local time.
+var dateForms = []string{"2006-01-02 15:04:05", "2006-01-02T15:04:05", "2006-01-02 15:04", "2006-01-02", "2006/01/02 15:04:05",
+	"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 -07:00", "2006-01-02 15:04:05 -0700",
+	"2006-01-02T15:04:05-0700", "2006-01-02 15:04:05-0700"}
 
 func strepoch(unit time.Duration) run {
 	return func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
@@ -225,6 +232,9 @@ func strftime(_ context.Context, _ *call.Switch, in *call.Invocation) error {
 func strftimeTZ(d Deps) run {
 	return func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
 		name, rest, _ := strings.Cut(in.Args, " ")
+		if name == "" {
+			return reply(in, expr.Strftime("%Y-%m-%d %T", time.Now()))
+		}
 		t, format := time.Now(), rest
 		if epoch, f, ok := strings.Cut(rest, "|"); ok {
 			format = f

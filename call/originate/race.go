@@ -210,8 +210,10 @@ func (r *race) caller(merged *call.Vars, own []dialstring.Var) call.Profile {
 		p.Username, p.ANI, p.ANIII, p.NetworkAddr = ap.Username, ap.ANI, ap.ANIII, ap.NetworkAddr
 		p.HideName, p.HideNumber, p.ScreenBit = ap.HideName, ap.HideNumber, ap.ScreenBit
 		p.CallerName, p.CallerNumber = callerOf(a, r.opts)
+		p.Context = ap.Context
 	} else {
 		p.CallerName, p.CallerNumber = r.opts.CallerName, r.opts.CallerNumber
+		p.Context, p.ScreenBit = "default", true
 		if p.CallerNumber == "" {
 			p.CallerNumber = "0000000000"
 		}
@@ -267,6 +269,7 @@ func (r *race) dress(c *call.Channel, v *call.Vars, endpoint string) {
 		c.SetOther("originator", a.Profile())
 		a.SetOther("originatee", c.Profile())
 		c.Set("originating_leg_uuid", a.UUID())
+		c.Set("originator", a.UUID())
 		c.Set("call_uuid", a.UUID())
 		c.Set("signal_bond", a.UUID())
 	}
@@ -426,7 +429,7 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 			if r.confirm(l) {
 				return r.win(ctx, l)
 			}
-		case c.Early() && r.earlyCounts(c):
+		case c.Early() && (c.EarlyAllowed() || r.earlyCounts(c)):
 			return r.win(ctx, l)
 		case c.Ringing() || c.Early():
 			r.ring(ctx)
@@ -542,6 +545,12 @@ func askConfirm(ctx context.Context, c *call.Channel, key, file string) bool {
 	return false
 }
 
+// substitute is a leg whose place another channel takes when it wins (endpoint
+// pickup).
+type substitute interface {
+	Substitute() *call.Channel
+}
+
 // win ends the race for the others and brings the A leg to the same stage.
 func (r *race) win(ctx context.Context, l *leg) (*call.Channel, error) {
 	for _, other := range r.legs {
@@ -553,6 +562,10 @@ func (r *race) win(ctx context.Context, l *leg) (*call.Channel, error) {
 	r.stopBack()
 	a := r.opts.Originator
 	push(a, "originate_causes", l.c.UUID()+";NONE")
+	if s, ok := l.c.Leg().(substitute); ok && s.Substitute() != nil {
+		l.c.Hangup(call.CausePickedOff)
+		l = &leg{c: s.Substitute(), stop: func() {}}
+	}
 	if !l.c.Answered() && l.c.Early() {
 		l.c.Set("originate_early_media", "true")
 	}

@@ -1,0 +1,224 @@
+package apps
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/originate"
+	"github.com/switchlet/switchlet/media"
+)
+
+func holding(Deps) []call.Application {
+	return []call.Application{
+		{Name: "att_xfer", Syntax: "<channel_url>", Description: "Attended Transfer", Run: attendedTransfer},
+		{Name: "soft_hold", Syntax: "<unhold key> [<moh_a>] [<moh_b>]", Description: "Put a bridged channel on hold", Flags: n, Run: softHold},
+	}
+}
+
+// softHold puts the bridge on hold until the key is pressed.
+func softHold(ctx context.Context, ch *call.Channel, args string) error {
+	f := strings.Fields(args)
+	if len(f) == 0 {
+		return usage("soft_hold <unhold key> [<moh_a>] [<moh_b>]")
+	}
+	if ch.Partner() == nil {
+		return errors.New("soft_hold: not bridged")
+	}
+	resume := holdPartner(ctx, ch, arg(f, 2))
+	defer resume()
+	if music := arg(f, 1); music != "" && !strings.EqualFold(music, "silence") {
+		if stop, err := ch.PlayBehind(ctx, music); err == nil {
+			defer stop()
+		}
+	}
+	for {
+		err := ch.Wait(ctx, nil, call.WaitOptions{Digit: func(d media.Digit) bool { return d.Char == f[0][0] }})
+		switch {
+		case errors.Is(err, call.ErrStopped):
+			return nil
+		case !errors.Is(err, call.ErrBreak):
+			return err
+		}
+	}
+}
+
+// SetTransferZombie lets an attended transfer of the channel go on when the
+// channel hangs up while the new leg rings (uuid_xfer_zombie).
+func SetTransferZombie(ch *call.Channel) { ch.SetPrivate("transfer zombie", true) }
+
+// consultation is an attended transfer: ch talks to a new leg while its partner
+// is on hold.
+type consultation struct {
+	ch, partner *call.Channel
+	resume      func()
+}
+
+// attendedTransfer calls somebody while the partner waits with music. Hanging up
+// connects both; the cancel key ends the new call, the conference key joins all.
+func attendedTransfer(ctx context.Context, ch *call.Channel, args string) error {
+	if args == "" {
+		return usage("att_xfer <channel_url>")
+	}
+	t := &consultation{ch: ch, partner: ch.Partner()}
+	if t.partner != nil {
+		ch.Set("soft_holding_uuid", t.partner.UUID())
+	}
+	defer ch.Set("soft_holding_uuid", "")
+	t.resume = holdPartner(ctx, ch, "")
+	peer, err := t.dial(ctx, args)
+	if err != nil {
+		t.resume()
+		if cause := call.CauseOf(err, call.CauseNone); cause != call.CauseNone {
+			ch.Log(call.LogInfo, "Attended transfer failed.  Cause: %s", cause)
+			ch.Set("att_xfer_result", "failure")
+			return nil
+		}
+		return err
+	}
+	return t.talk(ctx, peer)
+}
+
+// dial calls the new leg. It runs beside ch's goroutine, so that it can go on
+// when ch hangs up.
+func (t *consultation) dial(ctx context.Context, url string) (*call.Channel, error) {
+	p := t.ch.Profile()
+	dialling, cancel := context.WithCancelCause(t.ch.Switch().Context())
+	type result struct {
+		peer *call.Channel
+		err  error
+	}
+	results := make(chan result, 1)
+	done := make(chan struct{})
+	t.ch.Switch().Go(func() {
+		peer, err := originate.Dial(dialling, t.ch.Switch(), t.ch.Expand(url),
+			originate.Options{CallerName: p.CallerName, CallerNumber: p.CallerNumber,
+				Vars: []call.Var{{Name: "originating_leg_uuid", Value: t.ch.UUID()}}})
+		results <- result{peer, err}
+		close(done)
+	})
+	stop := func() {}
+	if tone := t.ch.Get("transfer_ringback"); tone != "" {
+		if strings.HasPrefix(tone, "%(") {
+			tone = "tone_stream://" + tone + ";loops=-1"
+		}
+		if quiet, err := t.ch.PlayBehind(ctx, tone); err == nil {
+			stop = quiet
+		}
+	}
+	defer func() { stop() }()
+	cancelKey := t.key(nil, "attxfer_cancel_key", '#')
+	for {
+		err := t.ch.Wait(ctx, done, call.WaitOptions{Digit: func(d media.Digit) bool { return d.Char == cancelKey }})
+		switch {
+		case err == nil:
+			r := <-results
+			cancel(nil)
+			return r.peer, r.err
+		case errors.Is(err, call.ErrBreak):
+			continue
+		}
+		if !t.ch.Up() && t.partner != nil && t.partner.Up() && t.ch.Private("transfer zombie") != nil {
+			t.goOn(done, func() *call.Channel { r := <-results; cancel(nil); return r.peer })
+			return nil, err
+		}
+		cancel(call.CauseOriginatorCancel)
+		<-done
+		if r := <-results; r.peer != nil {
+			r.peer.Hangup(call.CauseOriginatorCancel)
+		}
+		if errors.Is(err, call.ErrStopped) {
+			return nil, call.CauseOriginatorCancel
+		}
+		return nil, err
+	}
+}
+
+// goOn lets the partner wait for the new leg after ch hung up.
+func (t *consultation) goOn(done <-chan struct{}, answered func() *call.Channel) {
+	partner := t.partner
+	err := partner.Take(func(ctx context.Context, c *call.Channel) {
+		stop := func() {}
+		if music := c.HoldMusic(); music != "" {
+			if quiet, err := c.PlayBehind(ctx, music); err == nil {
+				stop = quiet
+			}
+		}
+		err := c.Wait(ctx, done, call.WaitOptions{})
+		stop()
+		if err != nil {
+			return
+		}
+		peer := answered()
+		if peer == nil {
+			c.Hangup(call.CauseNormalClearing)
+			return
+		}
+		setResult(peer, peer.BridgeWith(c))
+	})
+	if err != nil {
+		t.ch.Log(call.LogErr, "attended transfer: %v", err)
+	}
+}
+
+func setResult(ch *call.Channel, err error) {
+	result := "success"
+	if err != nil {
+		result = "failure"
+	}
+	ch.Set("att_xfer_result", result)
+}
+
+// key is the key that a variable of either leg names.
+func (t *consultation) key(peer *call.Channel, name string, otherwise byte) byte {
+	for _, c := range []*call.Channel{t.ch, peer} {
+		if c != nil && c.Get(name) != "" {
+			return c.Get(name)[0]
+		}
+	}
+	return otherwise
+}
+
+// talk bridges ch with the new leg and does what ends it asks for.
+func (t *consultation) talk(ctx context.Context, peer *call.Channel) error {
+	ch, partner := t.ch, t.partner
+	// When ch hangs up, who is left talks to each other.
+	peer.AfterBridge(func() bool {
+		if ch.Up() || partner == nil || !partner.Up() {
+			return false
+		}
+		err := peer.BridgeWith(partner)
+		setResult(peer, err)
+		return err == nil
+	})
+	hangup, cancel := t.key(peer, "attxfer_hangup_key", '*'), t.key(peer, "attxfer_cancel_key", '#')
+	conference := t.key(peer, "attxfer_conf_key", '0')
+	err := ch.BridgeWatching(ctx, peer, func(d media.Digit) bool {
+		switch d.Char {
+		case hangup:
+			ch.Hangup(call.CauseNormalClearing)
+		case cancel:
+			peer.Hangup(call.CauseNormalClearing)
+		case conference:
+			app := "three_way"
+			if partner == nil || !partner.Up() {
+				app = "intercept"
+			}
+			ch.Set("hangup_after_bridge", "")
+			if err := peer.TransferTo(&call.Extension{Name: app, Actions: []call.Action{{App: app, Data: ch.UUID()}}}); err != nil {
+				ch.Log(call.LogErr, "%s: %v", app, err)
+			}
+		default:
+			return false
+		}
+		return true
+	})
+	peer.AfterBridge(nil)
+	if ch.Up() {
+		t.resume()
+		setResult(ch, nil)
+		return nil
+	}
+	return err
+}
