@@ -413,9 +413,12 @@ func sendMessage(ctx context.Context, sw *call.Switch, in *call.Invocation) erro
 
 func phoneEvent(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 	uuid, text, _ := strings.Cut(in.Args, " ")
+	if uuid == "" {
+		usage(in, "<uuid>")
+		return reply(in, failed)
+	}
 	ch := sw.Find(uuid)
 	if ch == nil {
-		usage(in, "<uuid>")
 		return reply(in, failed)
 	}
 	if text == "" {

@@ -115,7 +115,7 @@ func channelFields(sw *call.Switch, ch *call.Channel) map[string]string {
 		"accountcode": ch.Get("accountcode"), "callstate": ch.CallState().String(), "callee_name": p.CalleeName,
 		"callee_num": p.CalleeNumber, "callee_direction": ch.Get("callee_direction"), "call_uuid": ch.Get("call_uuid"),
 		"sent_callee_name": ch.Get("last_sent_callee_id_name"), "sent_callee_num": ch.Get("last_sent_callee_id_number"),
-		"initial_cid_name": first.CallerName, "initial_cid_num": first.CallerNumber, "initial_ip_addr": first.NetworkAddr,
+		"initial_cid_name": first.OrigCallerName, "initial_cid_num": first.OrigCallerNumber, "initial_ip_addr": first.NetworkAddr,
 		"initial_dest": first.Destination, "initial_dialplan": first.Dialplan, "initial_context": first.Context,
 		"secure": ch.Get("rtp_secure_media_negotiated"),
 	}
