@@ -84,7 +84,8 @@ type ReadOptions struct {
 }
 
 // ReadDigits plays a prompt that the first digit stops and reads digits. result
-// is success, timeout or failure (fewer than Min); it is in read_result too, and
+// is success, timeout (at least Min, but no more came in time) or failure (fewer
+// than Min, or no compulsory terminator); it is in read_result too, and
 // the terminator in read_terminator_used (spec/lua.md §3.5).
 func (c *Channel) ReadDigits(ctx context.Context, o ReadOptions) (digits, result string) {
 	o.Min, o.Max = max(o.Min, 1), max(o.Max, 1)
@@ -139,19 +140,13 @@ func (c *Channel) readOnce(ctx context.Context, o ReadOptions) (digits, result s
 	if used == 0 {
 		digits, used, err = c.Collect(ctx, CollectOptions{Max: o.Max, Terminators: list, First: o.Timeout, Inter: o.DigitTimeout, Got: got})
 	}
-	result = "success"
 	switch {
-	case !c.Up():
+	case !c.Up(), err != nil, len(digits) < o.Min, required && used == 0:
 		result = "failure"
-	case len(digits) < o.Min && used == 0:
+	case used == 0 && len(digits) < o.Max:
 		result = "timeout"
-		if digits != "" || err != nil {
-			result = "failure"
-		}
-	case len(digits) < o.Min:
-		result = "failure"
-	case required && used == 0:
-		result = "timeout"
+	default:
+		result = "success"
 	}
 	if used != 0 {
 		if strings.IndexByte(keep, used) >= 0 {

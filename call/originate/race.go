@@ -230,6 +230,9 @@ func (r *race) caller(merged *call.Vars, own []dialstring.Var) call.Profile {
 			*f.to = v
 		}
 	}
+	if r.opts.Originator == nil && p.ANI == "" {
+		p.ANI = p.CallerNumber
+	}
 	for _, word := range strings.FieldsFunc(get("origination_privacy"), func(c rune) bool { return c == ':' || c == '+' || c == ' ' }) {
 		switch strings.ToLower(word) {
 		case "hide_name":
