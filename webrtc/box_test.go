@@ -114,6 +114,15 @@ func newBox(t *testing.T, change func(tree string) string) *box {
 	engine.Start(ctx)
 	b := &box{t: t}
 	b.sw = call.NewSwitch(call.Options{Bus: event.NewBus(nil, nil), Log: call.NewLog(), Globals: globals{store.Globals()}, Media: engine})
+	lines := b.sw.Log.Follow(call.LogInfo, 1000)
+	t.Cleanup(func() {
+		lines.Close()
+		for l := range lines.Lines() {
+			if t.Failed() {
+				t.Log(strings.TrimSpace(l.String()))
+			}
+		}
+	})
 	b.sw.AddApplications(testApplications()...)
 	b.sw.AddCommands(call.Command{Name: "status", Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
 		in.Out.WriteString("UP")

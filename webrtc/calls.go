@@ -339,6 +339,7 @@ func (l *leg) detach(k *socket, now time.Time) {
 	}
 	l.ch.Log(call.LogNotice, "%s: the browser is gone, waiting %d s for it", l.ch.Name(), l.server.settings().detach)
 	if agreed.format.Codec != nil {
+		l.ch.Port().OnTimeout(0, nil)
 		l.ch.Port().Attach(media.Null(), agreed.format, agreed.dtmf)
 	}
 	for _, p := range []*peer{old, next} {

@@ -135,3 +135,11 @@ func TestControlLine(t *testing.T) {
 		}
 	}
 }
+
+func TestJitterBounds(t *testing.T) {
+	for text, want := range map[string][2]int{"1p:20p": {20, 400}, "60": {60, 0}, "2p:30": {40, 40}, "x": {20, 0}, "100:300": {100, 300}} {
+		if low, high := jitterBounds(text); low != want[0] || high != want[1] {
+			t.Errorf("%s: %d %d, want %v", text, low, high, want)
+		}
+	}
+}

@@ -289,8 +289,10 @@ func (l *leg) establish(p *peer, a agreement) {
 		l.ch.Set("rtp_2833_send_payload", strconv.Itoa(int(a.events.payload)))
 		l.ch.Set("rtp_2833_recv_payload", strconv.Itoa(int(a.events.payload)))
 	}
+	l.smooth()
 	l.ch.Port().Attach(p.wire, f, a.dtmf)
 	l.ch.SetFormat(f)
+	l.watch(l.ch.Held())
 }
 
 // awaitMedia waits for ICE and DTLS, within bounds.
@@ -382,6 +384,7 @@ func (l *leg) setStatistics() {
 // Hold pauses the sound of the browser, or lets it go on (call.Holder).
 func (l *leg) Hold(_ context.Context, on bool) error {
 	l.ch.Port().Hold(on)
+	l.watch(on)
 	return nil
 }
 

@@ -80,6 +80,7 @@ func (l *leg) hold(on bool) {
 		return
 	}
 	l.ch.Port().Hold(on)
+	l.watch(on)
 	l.ch.RemoteHold(on)
 	if !on {
 		l.unhold()

@@ -55,6 +55,7 @@ type profile struct {
 	combined      string // certificate files
 	cert, key     string
 	chain         string
+	jitter        string // auto-jitterbuffer-msec
 	origins       []string
 	clientCaller  bool // a browser's own caller id counts
 }
@@ -99,7 +100,7 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 		root: params.Get("root-password"), sendPassword: params.Bool("send-auth-password", false),
 		context: params.Get("context"), dialplan: params.Get("dialplan"),
 		inbound: params.Get("inbound-codec-string"), outbound: params.Get("outbound-codec-string"),
-		localNetwork: params.Get("local-network"), candidateACL: params.All("apply-candidate-acl"), connectionACL: params.All("apply-connection-acl"),
+		jitter: orElse(params.Get("auto-jitterbuffer-msec"), defaultJitter), localNetwork: params.Get("local-network"), candidateACL: params.All("apply-candidate-acl"), connectionACL: params.All("apply-connection-acl"),
 		combined: params.Get("secure-combined"), cert: params.Get("secure-cert"), key: params.Get("secure-key"),
 		chain: params.Get("secure-chain"), origins: params.All("allowed-origins"),
 		clientCaller: params.Bool("allow-client-caller-id", false),
