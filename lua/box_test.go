@@ -205,6 +205,15 @@ func (b *box) call(source string, vars ...call.Var) *call.Channel {
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	signal := make(chan struct{}, 1)
+	defer ch.Notify(signal)()
+	for ch.State() != call.StateConsumeMedia {
+		select {
+		case <-signal:
+		case <-time.After(patience):
+			b.t.Fatalf("the call stays in %s", ch.State())
+		}
+	}
 	if err := ch.TransferTo(&call.Extension{Name: "test", Actions: []call.Action{{App: "lua", Data: b.script(source)}}}); err != nil {
 		b.t.Fatal(err)
 	}

@@ -306,7 +306,16 @@ func (x *session) perform(L *glua.LState, app, data string) error {
 			}}) == nil
 		})
 		defer ch.Intercept(interceptName, nil)
-		return ch.Execute(ctx, app, data)
+		for {
+			// Digits that were waiting before come first.
+			d, ok := ch.NextDigit()
+			if !ok {
+				return ch.Execute(ctx, app, data)
+			}
+			if x.input(L, "dtmf", x.digitTable(d)).verb != goOn {
+				return call.ErrStopped
+			}
+		}
 	})
 }
 
