@@ -162,3 +162,25 @@ func TestSIPp_BusyReachesTheCaller(t *testing.T) {
 		}
 	}
 }
+
+func TestSIPp_HoldAndResume(t *testing.T) {
+	b := start(t, nil)
+	w, near, far := observe(t, b), newVoice(t), newVoice(t)
+	callee := sipp{Scenario: "answer", RTP: far.port()}.start(t, b)
+	caller := sipp{Scenario: "hold", User: "7000", RTP: near.port(), Talk: 1200 * time.Millisecond,
+		Number: fmt.Sprintf("after-%d", callee.port)}.start(t, b)
+	near.talk(t, w.awaitName("CHANNEL_BRIDGE", ""), 500)
+	far.talk(t, w.leg("outbound"), 900)
+	box.Eventually(t, patience, "both hear each other", func() bool { return near.hears(900) && far.hears(500) })
+	hold := w.awaitName("CHANNEL_HOLD", "")
+	box.Eventually(t, patience, "the caller's tone is gone", func() bool { return far.lacks(500) })
+	resumed := w.awaitName("CHANNEL_UNHOLD", hold.UUID())
+	near.forget()
+	far.forget()
+	box.Eventually(t, patience, "both hear each other again", func() bool { return near.hears(900) && far.hears(500) })
+	caller.wait(t)
+	callee.wait(t)
+	if hold.Get("Call-Direction") != "inbound" || resumed.Get("Channel-Call-State") == "HELD" {
+		t.Errorf("held the %s leg, call state %s afterwards", hold.Get("Call-Direction"), resumed.Get("Channel-Call-State"))
+	}
+}

@@ -121,6 +121,14 @@ func (v *voice) hears(hz float64) bool {
 	return len(v.heard) >= n && share(v.heard[len(v.heard)-n:], hz) > present
 }
 
+// lacks says whether the last 200 ms have none of that tone.
+func (v *voice) lacks(hz float64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := rate / 5
+	return len(v.heard) >= n && share(v.heard[len(v.heard)-n:], hz) < absent
+}
+
 // forget drops what was heard so far.
 func (v *voice) forget() {
 	v.mu.Lock()
@@ -132,15 +140,15 @@ func (v *voice) forget() {
 // (Goertzel), 0 to 1; silence has none.
 func share(samples []int16, hz float64) float64 {
 	c := 2 * math.Cos(2*math.Pi*hz/rate)
-	var a, b, power float64
+	var a, b float64
 	for _, s := range samples {
-		x := float64(s)
-		a, b = x+c*a-b, a
-		power += x * x
+		a, b = float64(s)+c*a-b, a
 	}
-	if power < float64(len(samples))*100*100 {
+	rms := level(samples)
+	if rms < 100 {
 		return 0
 	}
+	power := rms * rms * float64(len(samples))
 	return 2 * (a*a + b*b - c*a*b) / (power * float64(len(samples)))
 }
 
@@ -174,4 +182,13 @@ func TestUlaw_ComesBack(t *testing.T) {
 			t.Fatalf("%d came back as %d", s, got)
 		}
 	}
+}
+
+// level is the root of the mean power of samples, in units of a sample.
+func level(samples []int16) float64 {
+	var power float64
+	for _, s := range samples {
+		power += float64(s) * float64(s)
+	}
+	return math.Sqrt(power / float64(max(1, len(samples))))
 }
