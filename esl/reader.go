@@ -203,7 +203,7 @@ func leadingNumber(s string) (int, bool) {
 	}
 	n := 0
 	for i := 0; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
-		if n = n*10 + int(s[i]-'0'); n > 1<<31 {
+		if n = n*10 + int(s[i]-'0'); n > 1<<27 {
 			return 0, false
 		}
 	}
