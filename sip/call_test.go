@@ -57,7 +57,7 @@ func TestInbound_NobodyAnswers_StatusOfCause(t *testing.T) {
 			continue
 		}
 		c := must[*phone.Call](t)(a.Dial(number))
-		<-c.Done()
+		recv(t, c.Done())
 		if status, reason := c.Status(); status != want {
 			t.Errorf("%s: %d %s, want %d", number, status, reason, want)
 		}
@@ -68,9 +68,9 @@ func TestInbound_Cancel_EndsWithOriginatorCancel(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a := h.phone("1000")
 	c := must[*phone.Call](t)(a.Dial("5901"))
-	<-c.Ringing()
+	recv(t, c.Ringing())
 	c.Cancel()
-	<-c.Done()
+	recv(t, c.Done())
 	if status, _ := c.Status(); status != 487 {
 		t.Errorf("status %d, want 487", status)
 	}
@@ -84,12 +84,12 @@ func TestInbound_EarlyMedia_183WithSDP(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a := h.phone("1000")
 	c := must[*phone.Call](t)(a.Dial("5902"))
-	<-c.Ringing()
+	recv(t, c.Ringing())
 	if status, _ := c.Status(); status != 183 || c.Format().IsZero() {
 		t.Errorf("status %d, format %v", status, c.Format())
 	}
 	c.Cancel()
-	<-c.Done()
+	recv(t, c.Done())
 }
 
 func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
@@ -98,7 +98,7 @@ func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
 	out := must[*phone.Call](t)(a.Dial("1001"))
 	in := must[*phone.Call](t)(b.Next())
 	ok(t, in.Ring())
-	<-out.Ringing()
+	recv(t, out.Ringing())
 	ok(t, in.Answer())
 	ok(t, out.WaitAnswer())
 	out.Say(440, 0.5)
@@ -134,7 +134,7 @@ func TestBridge_BusyPhone_StatusGoesBack(t *testing.T) {
 	out := must[*phone.Call](t)(a.Dial("1001"))
 	in := must[*phone.Call](t)(b.Next())
 	ok(t, in.Reject(486, "Busy Here"))
-	<-out.Done()
+	recv(t, out.Done())
 	if status, _ := out.Status(); status != 486 {
 		t.Errorf("status %d, want 486", status)
 	}
@@ -160,8 +160,8 @@ func TestOutbound_CallerCancels_CalleeGetsCancel(t *testing.T) {
 	out := must[*phone.Call](t)(a.Dial("1001"))
 	in := must[*phone.Call](t)(b.Next())
 	ok(t, in.Ring())
-	<-out.Ringing()
+	recv(t, out.Ringing())
 	out.Cancel()
 	ok(t, in.WaitEnd())
-	<-out.Done()
+	recv(t, out.Done())
 }

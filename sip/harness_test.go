@@ -138,6 +138,7 @@ func newHouse(t *testing.T, o houseOptions) *house {
 	h.sub = h.bus.Subscribe("test", 100000)
 	h.sub.ListenAll()
 	go h.collect()
+	h.debug(t)
 	if err := h.stack.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -314,5 +315,17 @@ func ok(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// recv takes from a channel within the test's patience.
+func recv[T any](t *testing.T, ch <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatal("nothing came")
+		panic("unreachable")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	wire "github.com/emiago/sipgo/sip"
@@ -292,22 +293,44 @@ func (p *Profile) refused(datagram []byte) {
 	}
 }
 
-// begin sends a request. The UDP reader may just be changing generations, in
-// which case our own socket is not in sipgo's table for a moment.
+// begin sends a request.
 func (p *Profile) begin(ctx context.Context, req *wire.Request) (tx *wire.ClientTx, err error) {
-	for range 3 {
-		if tx, err = p.transactions.Request(ctx, req); err == nil || ctx.Err() != nil {
-			return tx, err
+	err = p.throughOurSocket(ctx, func() error {
+		tx, err = p.transactions.Request(ctx, req)
+		return err
+	})
+	return tx, err
+}
+
+// changeover is how often and how long a message waits while the UDP reader
+// changes generations: sipgo finds no socket of ours then, tries to make another
+// on the same port, and is refused.
+const (
+	changeoverTries = 100
+	changeoverPause = 5 * time.Millisecond
+)
+
+func (p *Profile) throughOurSocket(ctx context.Context, send func() error) error {
+	for range changeoverTries {
+		err := send()
+		if err == nil || !errors.Is(err, syscall.EADDRINUSE) {
+			return err
 		}
-		if !strings.Contains(err.Error(), "address already in use") {
-			return nil, err
+		pause := time.NewTimer(changeoverPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return err
 		}
 	}
-	return nil, err
+	return errors.New("sip: our socket does not come back")
 }
 
 // sendACK sends the ACK of a 2xx outside any transaction.
-func (p *Profile) sendACK(ack *wire.Request) error { return p.transport.WriteMsg(ack) }
+func (p *Profile) sendACK(ack *wire.Request) error {
+	return p.throughOurSocket(p.ctx, func() error { return p.transport.WriteMsg(ack) })
+}
 
 // strayResponse takes responses that belong to no transaction.
 func (p *Profile) strayResponse(res *wire.Response) { p.counters.noise.Add(1) }

@@ -64,16 +64,29 @@ type referral struct {
 	by    string
 }
 
-// notify tells the referrer how far it is. A final one ends the subscription.
-func (r *referral) notify(fragment string, final bool) {
-	state := "active;expires=60"
-	if final {
-		state = "terminated;reason=noresource"
-	}
+// notifyLimit bounds how long the end of the referrer's call waits for it to have
+// heard that its transfer went well.
+const notifyLimit = time.Second
+
+// notify tells the referrer how it went, which ends the subscription, and waits a
+// moment for the answer: a BYE that overtakes it would leave the phone unsure.
+func (r *referral) notify(fragment string) {
 	req := r.leg.request(wire.NOTIFY)
-	put(req, field{"Event", "refer;id=" + r.id}, field{"Allow-Events", r.leg.profile.settings().events()}, field{"Subscription-State", state})
+	put(req, field{"Event", "refer;id=" + r.id}, field{"Allow-Events", r.leg.profile.settings().events()}, field{"Subscription-State", "terminated;reason=noresource"})
 	setBody(req, "message/sipfrag;version=2.0", []byte(fragment))
-	r.leg.profile.transact(req, nil, func(*wire.Response, error) {})
+	heard := make(chan struct{})
+	r.leg.profile.transact(req, nil, func(res *wire.Response, err error) {
+		if res == nil || res.StatusCode >= 200 {
+			close(heard)
+		}
+	})
+	limit := time.NewTimer(notifyLimit)
+	defer limit.Stop()
+	select {
+	case <-heard:
+	case <-limit.C:
+	case <-r.ch.Context().Done():
+	}
 }
 
 // blind transfers the partner to the Refer-To user.
@@ -81,7 +94,7 @@ func (r *referral) blind() {
 	partner := r.ch.Partner()
 	extension := unescape(r.to.uri.User)
 	if partner == nil || extension == "" {
-		r.notify(fragForbidden, true)
+		r.notify(fragForbidden)
 		r.errored("Cannot Blind Transfer 1 Legged calls")
 		return
 	}
@@ -100,14 +113,16 @@ func (r *referral) blind() {
 		context = or(r.ch.Get("force_transfer_context"), profile.Context)
 		dialplan = or(dialplan, profile.Dialplan)
 	}
-	if err := partner.Transfer(extension, dialplan, context); err != nil {
-		r.notify(fragForbidden, true)
-		r.errored(err.Error())
+	if !partner.Up() {
+		r.notify(fragForbidden)
 		return
 	}
-	r.notify(fragOK, true)
-	r.leg.transferEvent("sofia::transferor", r.ch, extension)
+	r.notify(fragOK)
+	if err := partner.Transfer(extension, dialplan, context); err != nil {
+		r.errored(err.Error())
+	}
 	r.ch.Hangup(call.CauseBlindTransfer)
+	r.leg.transferEvent("sofia::transferor", r.ch, extension)
 }
 
 func (r *referral) errored(text string) {
@@ -180,7 +195,7 @@ func (s *Stack) find(d dialogID) *leg {
 func (r *referral) attended(replaces string) {
 	d, ok := parseReplaces(replaces)
 	if !ok {
-		r.notify(fragForbidden, true)
+		r.notify(fragForbidden)
 		return
 	}
 	other := r.leg.profile.stack.find(d)
@@ -190,12 +205,20 @@ func (r *referral) attended(replaces string) {
 	}
 	second := other.channel()
 	if second == nil || second == r.ch {
-		r.notify(fragForbidden, true)
+		r.notify(fragForbidden)
 		return
 	}
 	first, target := r.ch.Partner(), second.Partner()
 	r.ch.Set("endpoint_disposition", "ATTENDED_TRANSFER")
 	second.Set("endpoint_disposition", "ATTENDED_TRANSFER")
+	ready := first != nil && first.MediaReady() || target != nil && target.MediaReady()
+	if !ready {
+		r.notify(fragForbidden)
+		r.errored("Cannot Attended Transfer Unanswered Channels")
+		return
+	}
+	// Told first: joining the partners ends the referrer's calls.
+	r.notify(fragOK)
 	var err error
 	switch {
 	case first != nil && target != nil:
@@ -205,25 +228,17 @@ func (r *referral) attended(replaces string) {
 	case target != nil:
 		// We are an IVR: its session goes on with the transferee's partner.
 		err = r.swap(target, r.ch)
-	case first != nil:
+	default:
 		// The second call is with an IVR.
 		err = r.swap(first, second)
-	default:
-		err = call.ErrNotReady
 	}
 	if err != nil {
-		r.notify(fragForbidden, true)
 		r.errored("Cannot Attended Transfer: " + err.Error())
 		return
 	}
-	r.notify(fragOK, true)
 	r.leg.transferEvent("sofia::transferor", r.ch, unescape(r.to.uri.User))
-	if r.ch.Up() {
-		r.ch.Hangup(call.CauseAttendedTransfer)
-	}
-	if second.Up() {
-		second.Hangup(call.CauseAttendedTransfer)
-	}
+	r.ch.Hangup(call.CauseAttendedTransfer)
+	second.Hangup(call.CauseAttendedTransfer)
 }
 
 // swap lets stays run what app runs now: the extension that app was in is begun
@@ -240,7 +255,7 @@ func (r *referral) swap(stays, app *call.Channel) error {
 func (r *referral) elsewhere(replaces string) {
 	partner := r.ch.Partner()
 	if partner == nil {
-		r.notify(fragForbidden, true)
+		r.notify(fragForbidden)
 		r.errored("Cannot Attended Transfer 1 Legged calls")
 		return
 	}
@@ -251,10 +266,10 @@ func (r *referral) elsewhere(replaces string) {
 	partner.Set("transfer_to", "att:"+uri.String())
 	ext := &call.Extension{Name: "attended transfer", Actions: []call.Action{{App: "bridge", Data: dial}}}
 	if err := partner.TransferTo(ext); err != nil {
-		r.notify(fragForbidden, true)
+		r.notify(fragForbidden)
 		return
 	}
-	r.notify(fragOK, true)
+	r.notify(fragOK)
 	if r.ch.Up() {
 		r.ch.Hangup(call.CauseAttendedTransfer)
 	}

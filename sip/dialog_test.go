@@ -1,0 +1,247 @@
+package sip
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/media/sdp"
+	"github.com/switchlet/switchlet/test/phone"
+)
+
+// pair makes a bridged call of 1000 and 1001.
+func (h *house) pair() (out, in *phone.Call) {
+	h.t.Helper()
+	a, b := h.phone("1000"), h.registered("1001")
+	out = must[*phone.Call](h.t)(a.Dial("1001"))
+	in = must[*phone.Call](h.t)(b.Next())
+	ok(h.t, in.Answer())
+	ok(h.t, out.WaitAnswer())
+	h.waitType(event.ChannelBridge)
+	return out, in
+}
+
+func TestHold_PartnerHearsMusic_AndNotTheHolder(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="hold-music" value="tone_stream://%(10000,0,600);loops=-1"/>`})
+	out, in := h.pair()
+	in.Say(880, 0.5)
+	answer := must[*sdp.Session](t)(in.Reinvite(sdp.SendOnly))
+	if d := answer.Direction(&answer.Media[0]); d != sdp.RecvOnly {
+		t.Errorf("answer is %s, want recvonly", d)
+	}
+	h.waitType(event.ChannelHold)
+	out.Forget()
+	// What was under way when the music began is left out.
+	must[phone.Heard](t)(out.Listen(600, 500*time.Millisecond))
+	out.Forget()
+	music := must[phone.Heard](t)(out.Listen(600, 300*time.Millisecond))
+	holder := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond))
+	if music.Level < 0.02 || holder.Level > 0.02 {
+		t.Errorf("music %.3f, holder %.3f", music.Level, holder.Level)
+	}
+	ok(t, in.Hold(false))
+	h.waitType(event.ChannelUnhold)
+	out.Forget()
+	must[phone.Heard](t)(out.Listen(880, 500*time.Millisecond))
+	out.Forget()
+	if heard := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond)); heard.Level < 0.3 {
+		t.Errorf("after the hold the partner is heard at %.2f", heard.Level)
+	}
+	ok(t, out.Hangup())
+}
+
+func TestHold_BySwitch_SendsReinvite(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Call("5900"))
+	ch := h.sw.Channels()[0]
+	if changed, err := ch.HoldFar(t.Context(), true); err != nil || !changed {
+		t.Fatalf("hold: %v %v", changed, err)
+	}
+	r := recv(t, c.Reinvites())
+	s := must[*sdp.Session](t)(sdp.Parse(r.Body()))
+	if d := s.Direction(&s.Media[0]); d != sdp.SendOnly {
+		t.Errorf("offer is %s, want sendonly", d)
+	}
+	if _, err := ch.HoldFar(t.Context(), false); err != nil {
+		t.Fatal(err)
+	}
+	s = must[*sdp.Session](t)(sdp.Parse(recv(t, c.Reinvites()).Body()))
+	if d := s.Direction(&s.Media[0]); d != sdp.SendRecv {
+		t.Errorf("offer is %s, want sendrecv", d)
+	}
+	ok(t, c.Hangup())
+}
+
+func TestReinvite_NoCommonCodec_488AndCallStays(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Call("9196"))
+	res := must[*wire.Response](t)(c.Request(wire.INVITE, "application/sdp",
+		"v=0\r\no=- 1 9 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 97\r\na=rtpmap:97 telepathy/8000\r\n"))
+	if res.StatusCode != 488 {
+		t.Errorf("%d, want 488", res.StatusCode)
+	}
+	c.Say(440, 0.5)
+	if heard := must[phone.Heard](t)(c.Listen(440, 300*time.Millisecond)); heard.Power == 0 {
+		t.Error("the call is silent after the refused re-INVITE")
+	}
+	ok(t, c.Hangup())
+}
+
+func TestInfo_Digit_ReachesTheCall(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`,
+		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="1 1 silence_stream://1000 got 5000 #"/><action application="park"/></condition></extension>`})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Call("digits"))
+	res := must[*wire.Response](t)(c.Request(wire.INFO, "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"))
+	if res.StatusCode != 200 {
+		t.Errorf("%d", res.StatusCode)
+	}
+	e := h.waitType(event.DTMF)
+	if e.Get("DTMF-Digit") != "5" || e.Get("DTMF-Duration") != "1280" || e.Get("DTMF-Source") != "ENDPOINT" {
+		t.Errorf("%s", e.Plain())
+	}
+	ok(t, c.Hangup())
+}
+
+func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, in := h.pair()
+	ok(t, in.Refer("<sip:9198@test.local>"))
+	n := recv(t, in.Notifies())
+	if got := string(n.Body()); got != "SIP/2.0 200 OK\r\n" || header(n, "Subscription-State") != "terminated;reason=noresource" {
+		t.Errorf("NOTIFY %q %q", got, header(n, "Subscription-State"))
+	}
+	ok(t, in.WaitEnd())
+	out.Forget()
+	must[phone.Heard](t)(out.Listen(440, 500*time.Millisecond))
+	out.Forget()
+	if heard := must[phone.Heard](t)(out.Listen(440, 300*time.Millisecond)); heard.Level < 0.02 {
+		t.Errorf("the new extension is heard at %.3f", heard.Level)
+	}
+	ok(t, out.Hangup())
+}
+
+func TestRefer_SingleLeg_403Fragment(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	c := must[*phone.Call](t)(a.Call("9196"))
+	ok(t, c.Refer("<sip:9198@test.local>"))
+	if got := string(recv(t, c.Notifies()).Body()); got != "SIP/2.0 403 Forbidden\r\n" {
+		t.Errorf("NOTIFY %q", got)
+	}
+	h.waitCustom("sofia::error")
+	ok(t, c.Hangup())
+}
+
+func TestRefer_Attended_PartnersAreJoined(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b, c := h.registered("1000"), h.registered("1001"), h.registered("1002", func(o *phone.Options) { o.Password = "hashed" })
+	first := must[*phone.Call](t)(a.Dial("1001"))
+	firstB := must[*phone.Call](t)(b.Next())
+	ok(t, firstB.Answer())
+	ok(t, first.WaitAnswer())
+	second := must[*phone.Call](t)(b.Dial("1002"))
+	secondC := must[*phone.Call](t)(c.Next())
+	ok(t, secondC.Answer())
+	ok(t, second.WaitAnswer())
+	h.wait("two bridges", func() func(*event.Event) bool {
+		n := 0
+		return func(e *event.Event) bool {
+			if e.Type == event.ChannelBridge {
+				n++
+			}
+			return n == 2
+		}
+	}())
+	ok(t, firstB.Refer("<sip:1002@test.local?Replaces="+escape(second.ID())+">"))
+	if got := string(recv(t, firstB.Notifies()).Body()); got != "SIP/2.0 200 OK\r\n" {
+		t.Errorf("NOTIFY %q", got)
+	}
+	ok(t, firstB.WaitEnd())
+	ok(t, second.WaitEnd())
+	first.Say(440, 0.5)
+	secondC.Forget()
+	must[phone.Heard](t)(secondC.Listen(440, 500*time.Millisecond))
+	secondC.Forget()
+	if heard := must[phone.Heard](t)(secondC.Listen(440, 300*time.Millisecond)); heard.Level < 0.3 {
+		t.Errorf("transferee is heard at %.2f", heard.Level)
+	}
+	ok(t, first.Hangup())
+	ok(t, secondC.WaitEnd())
+}
+
+func TestOutbound_InviteHeaders_AsFreeSWITCH(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	_, in := h.pair()
+	r := in.Invite()
+	var names []string
+	for _, x := range r.Headers() {
+		names = append(names, x.Name())
+	}
+	want := "Via Max-Forwards From To Call-ID CSeq Contact User-Agent Allow Supported Allow-Events Content-Type Content-Disposition Content-Length X-FS-Support Remote-Party-ID"
+	if got := strings.Join(names, " "); got != want {
+		t.Errorf("headers\n%s\nwant\n%s", got, want)
+	}
+	if got := header(r, "Remote-Party-ID"); got != `"1000" <sip:1000@127.0.0.1>;party=calling;screen=yes;privacy=off` {
+		t.Errorf("Remote-Party-ID %s", got)
+	}
+	if got := header(r, "Allow"); got != "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY" {
+		t.Errorf("Allow %s", got)
+	}
+	if got := header(r, "Supported"); got != "timer, path, replaces" {
+		t.Errorf("Supported %s", got)
+	}
+}
+
+func TestMessage_Unauthenticated_Challenged(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	b := h.registered("1001")
+	stranger := h.phone("mallory")
+	res := must[*wire.Response](t)(stranger.Send(wire.MESSAGE, "sip:1001@test.local", "text/plain", "hello"))
+	if res.StatusCode != 403 {
+		t.Errorf("stranger: %d, want 403 after the challenge", res.StatusCode)
+	}
+	res = must[*wire.Response](t)(h.phone("1000").Send(wire.MESSAGE, "sip:1001@test.local", "text/plain", "hello"))
+	if res.StatusCode != 202 {
+		t.Errorf("user: %d, want 202", res.StatusCode)
+	}
+	limit := time.After(patience)
+	for {
+		select {
+		case m := <-b.Messages():
+			if m.Method == wire.MESSAGE {
+				if string(m.Body()) != "hello" {
+					t.Errorf("body %q", m.Body())
+				}
+				return
+			}
+		case <-limit:
+			t.Fatal("the message did not arrive")
+		}
+	}
+}
+
+func TestOptions_OKWithoutAuth(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	res := must[*wire.Response](t)(h.phone("x").Send(wire.OPTIONS, "sip:127.0.0.1", "", ""))
+	if res.StatusCode != 200 || header(res, "Accept") != "application/sdp" || header(res, "Allow-Events") != "talk, hold, conference, refer" {
+		t.Errorf("%s", res)
+	}
+}
+
+func TestTCP_CallAndRegister(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	tcp := func(o *phone.Options) { o.Transport = "tcp" }
+	a, b := h.phone("1000", tcp), h.registered("1001", tcp)
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+	ok(t, in.Hangup())
+	ok(t, out.WaitEnd())
+}

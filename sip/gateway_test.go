@@ -1,0 +1,89 @@
+package sip
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/test/phone"
+)
+
+// carrierOf makes a gateway of one house to another's profile.
+func carrierOf(other *house, extra string) string {
+	return fmt.Sprintf(`<gateway name="carrier"><param name="username" value="1000"/><param name="password" value="secret"/>
+	 <param name="realm" value="test.local"/><param name="proxy" value="%s"/><param name="from-domain" value="test.local"/>
+	 <param name="expire-seconds" value="120"/>%s</gateway>`, other.addr(), extra)
+}
+
+func TestGateway_RegistersAndCalls(t *testing.T) {
+	far := newHouse(t, houseOptions{})
+	h := newHouse(t, houseOptions{gateways: carrierOf(far, "")})
+	h.wait("REGED", func(e *event.Event) bool {
+		return e.Get("Event-Subclass") == "sofia::gateway_state" && e.Get("State") == "REGED"
+	})
+	status := h.api("sofia status gateway carrier")
+	for _, want := range []string{"State   \tREGED\n", "Status  \tUP\n", "Name    \tcarrier\n", "Realm   \ttest.local\n"} {
+		if !strings.Contains(status, want) {
+			t.Errorf("no %q in\n%s", want, status)
+		}
+	}
+	if got := far.api("sofia_contact 1000@test.local"); !strings.HasPrefix(got, "sofia/internal/sip:gw+carrier@127.0.0.1:") {
+		t.Errorf("far end has %q", got)
+	}
+	c := must[*phone.Call](t)(h.phone("1000").Call("gw9196"))
+	ok(t, c.Hangup())
+	if out := h.api("sofia status"); !strings.Contains(out, "internal::carrier\tgateway") || !strings.Contains(out, "1 profile 1 alias\n") {
+		t.Error(out)
+	}
+	if got := h.api("sofia profile internal killgw carrier"); got != "+OK gateway marked for deletion.\n" {
+		t.Errorf("killgw: %q", got)
+	}
+	far.waitCustom("sofia::unregister")
+}
+
+func TestGateway_WrongSecret_Fails(t *testing.T) {
+	far := newHouse(t, houseOptions{})
+	h := newHouse(t, houseOptions{gateways: strings.Replace(carrierOf(far, ""), `"secret"`, `"guess"`, 1)})
+	h.wait("FAIL_WAIT", func(e *event.Event) bool {
+		return e.Get("Event-Subclass") == "sofia::gateway_state" && e.Get("State") == "FAIL_WAIT"
+	})
+	c := must[*phone.Call](t)(h.phone("1000").Dial("gw9196"))
+	recv(t, c.Done())
+	if status, _ := c.Status(); status != 503 {
+		t.Errorf("status %d, want 503", status)
+	}
+}
+
+func TestGateway_StrangersRealm_NotAnswered(t *testing.T) {
+	far := newHouse(t, houseOptions{params: `<param name="challenge-realm" value="evil.example"/>`})
+	gw := carrierOf(far, `<param name="register" value="false"/>`)
+	h := newHouse(t, houseOptions{gateways: gw})
+	c := must[*phone.Call](t)(h.phone("1000").Dial("gw9196"))
+	recv(t, c.Done())
+	if status, _ := c.Status(); status != 603 && status != 407 && status != 480 {
+		t.Errorf("status %d, want a refusal", status)
+	}
+	for _, p := range far.stack.Profiles() {
+		if n := p.counters.callsIn.Load(); n != 0 {
+			t.Errorf("%d calls got through", n)
+		}
+	}
+}
+
+func TestDial_BadDestinations_Causes(t *testing.T) {
+	h := newHouse(t, houseOptions{plan: `<extension name="bad"><condition field="destination_number" expression="^bad(.*)$"><action application="set" data="continue_on_fail=true"/><action application="bridge" data="$1"/><action application="park"/></condition></extension>`})
+	for dial, want := range map[string]string{
+		"sofia/nosuch/1@127.0.0.1": "INVALID_PROFILE", "sofia/gateway/nope/1": "INVALID_GATEWAY", "sofia/internal/4711": "USER_NOT_REGISTERED",
+	} {
+		_, err := h.stack.Endpoint().Dial(t.Context(), h.sw, request(dial))
+		if err == nil || err.Error() != want {
+			t.Errorf("%s: %v, want %s", dial, err, want)
+		}
+	}
+}
+
+func request(dial string) *call.DialRequest {
+	return &call.DialRequest{Data: strings.TrimPrefix(dial, "sofia/"), Vars: call.NewVars()}
+}
