@@ -68,6 +68,7 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 		c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
 		tie.break_()
 	}
+	b.awaitRunning(ctx, StateExchangeMedia)
 	c.updateDisplay(b)
 	b.updateDisplay(c)
 	for _, x := range []*Channel{c, b} {
@@ -94,6 +95,25 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	}
 	c.unbridge(b, tie, ids)
 	return err
+}
+
+// stateLimit bounds how long one leg waits until another has entered a state.
+const stateLimit = 2 * time.Second
+
+// awaitRunning waits until the channel, which is another than the caller's, has
+// entered a state or left life.
+func (c *Channel) awaitRunning(ctx context.Context, s State) {
+	signal := make(chan struct{}, 1)
+	defer c.Notify(signal)()
+	ctx, cancel := context.WithTimeout(ctx, stateLimit)
+	defer cancel()
+	for c.Up() && c.Running() != s && c.State() == s {
+		select {
+		case <-signal:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // unbridge takes a bridge apart, from the A leg's goroutine.
@@ -144,7 +164,7 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 		// The A leg was taken elsewhere: what it leaves behind ends.
 		b.Hangup(CauseNormalClearing)
 	}
-	if !c.Up() || c.State() != c.Running() {
+	if !c.Ready() || c.State() != c.Running() {
 		return
 	}
 	if c.afterBridge() {

@@ -82,6 +82,7 @@ func (c *Channel) enter() (State, context.Context) {
 	call := c.callState
 	answered, early, held := c.answered, c.early, c.held
 	c.mu.Unlock()
+	defer c.signal()
 	if old == state {
 		return state, ctx
 	}

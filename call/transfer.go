@@ -66,12 +66,16 @@ func (c *Channel) TransferTo(ext *Extension) error {
 	if !c.Up() {
 		return ErrHungup
 	}
+	to := StateExecute
 	c.mu.Lock()
 	c.ext = ext
 	c.redirected = true
+	if c.running == StateExecute {
+		to = StateRouting // the way back to CS_EXECUTE
+	}
 	c.mu.Unlock()
 	c.breakBond()
-	if !c.setState(StateRouting, ErrMoved) {
+	if !c.setState(to, ErrMoved) {
 		return ErrHungup
 	}
 	return nil
@@ -129,11 +133,14 @@ func (c *Channel) Park(ctx context.Context) error {
 // FlipCallerID swaps caller and callee of an outbound leg that nobody calls from:
 // once it is answered, its far end is the caller.
 func (c *Channel) FlipCallerID() {
+	c.marking.Lock()
+	defer c.marking.Unlock()
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	p := c.profile()
 	p.OrigCallerName, p.OrigCallerNumber = p.CallerName, p.CallerNumber
 	p.CallerName, p.CalleeName = p.CalleeName, p.CallerName
 	p.CallerNumber, p.CalleeNumber = p.CalleeNumber, p.CallerNumber
 	p.LogicalDirection = "inbound"
+	c.mu.Unlock()
+	c.Fire(event.CallUpdate, []Var{{"Direction", "RECV"}}, nil)
 }

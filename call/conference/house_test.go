@@ -183,7 +183,12 @@ func (h *house) dial(ctx context.Context, _ *call.Switch, dialString string, o D
 		return nil, call.CauseUserBusy
 	}
 	p := h.newPhone(name, true, o.Vars, nil)
+	signal := make(chan struct{}, 1)
+	defer p.ch.Notify(signal)()
 	p.ch.Start()
+	for p.ch.State() != call.StateConsumeMedia {
+		<-signal
+	}
 	p.ch.MarkAnswered()
 	if o.Originator != nil {
 		if err := o.Originator.Answer(ctx); err != nil {
@@ -245,6 +250,10 @@ func (h *house) newPhone(name string, outbound bool, vars []call.Var, ext *call.
 			p.format = media.Format{Codec: c, Ptime: 20, PayloadType: 100}
 		}
 	}
+	plan := "inline"
+	if outbound {
+		plan = ""
+	}
 	var err error
 	if p.enc, err = p.format.Codec.NewEncoder(p.format, p.rate()); err != nil {
 		h.t.Fatal(err)
@@ -261,7 +270,7 @@ func (h *house) newPhone(name string, outbound bool, vars []call.Var, ext *call.
 		p.heard = append(p.heard, pcm[:n]...)
 	})
 	p.ch, err = h.sw.NewChannel(leg{p}, call.NewChannelOptions{Name: name, Module: "mod_phone", Outbound: outbound, Vars: vars,
-		Profile: call.Profile{CallerName: "Phone " + name, CallerNumber: name, Context: "default", Dialplan: "inline"}, Extension: ext, Begun: true})
+		Profile: call.Profile{CallerName: "Phone " + name, CallerNumber: name, Context: "default", Dialplan: plan}, Extension: ext, Begun: true})
 	if err != nil {
 		h.t.Fatal(err)
 	}

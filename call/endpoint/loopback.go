@@ -50,6 +50,7 @@ func (Loopback) Dial(_ context.Context, sw *call.Switch, r *call.DialRequest) (*
 	pair.legs = [2]*call.Channel{a, b}
 	f := localFormat(sw)
 	wa, wb := media.Pipe()
+	pair.wires = [2]media.Wire{wa, wb}
 	a.Port().Attach(wa, f, localDTMF)
 	b.Port().Attach(wb, f, localDTMF)
 	a.SetFormat(f)
@@ -77,7 +78,10 @@ func loopVars(r *call.DialRequest) []call.Var {
 	return out
 }
 
-type loopPair struct{ legs [2]*call.Channel }
+type loopPair struct {
+	legs  [2]*call.Channel
+	wires [2]media.Wire
+}
 
 type loopLeg struct {
 	pair *loopPair
@@ -102,6 +106,7 @@ func (l *loopLeg) Progress(context.Context) error { l.other().MarkEarly(); retur
 func (l *loopLeg) Answer(context.Context) error   { l.other().MarkAnswered(); return nil }
 
 func (l *loopLeg) Hangup(cause call.Cause) {
+	l.pair.wires[l.mine].Close()
 	other := l.other()
 	other.Hangup(cause)
 	if l.mine == 0 {
