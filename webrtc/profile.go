@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -240,9 +241,9 @@ func (s *Server) reachable(p *profile, all []candidate) []candidate {
 	return append(direct, relayed...)
 }
 
-// inside reports whether an address is in our own network.
+// inside reports whether an address is in our own network, or one of our own.
 func (s *Server) inside(p *profile, ip netip.Addr) bool {
-	if ip.IsLoopback() {
+	if ip.IsLoopback() || slices.Contains(ownAddresses(ip), ip) {
 		return true
 	}
 	ok, _ := s.opts.Access.Check(ip, p.localNetwork)
