@@ -17,7 +17,7 @@ var errFull = errors.New("conference: no free seat")
 // privateID is where a channel keeps the member number that it had first.
 const privateID = "conference_member_id"
 
-// lead-in of sounds before and after the join, in frames.
+// entryLead is the silence before sounds at the join, in frames.
 const entryLead = 20
 
 // Applications returns the dialplan applications conference and
@@ -337,12 +337,12 @@ func (r *Room) dismiss(ctx context.Context, m *member, away *departure, err erro
 			ch.Hangup(call.CauseNormalClearing)
 		}
 	case away.kicked:
-		if own := r.profile.get("kicked-sound"); own != "" || away.sound != "" {
-			sound := away.sound
-			if sound == "" {
-				sound = own
+		// Without a sound in the profile not even the one that was given is played.
+		if own := r.profile.get("kicked-sound"); own != "" {
+			if away.sound != "" {
+				own = away.sound
 			}
-			r.playTo(ctx, ch, sound)
+			r.playTo(ctx, ch, own)
 		}
 	}
 	return nil

@@ -238,12 +238,12 @@ func dialCommand(in *invocation) bool {
 	if !ok {
 		return false
 	}
-	ctx := in.ctx
+	other := in.rooms.ctx
 	if in.room != nil {
-		var stop func(error)
-		ctx, stop = in.room.joined(in.ctx)
-		defer stop(nil)
+		other = in.room.ctx
 	}
+	ctx, stop := until(in.ctx, other)
+	defer stop(nil)
 	cause := call.CauseSuccess
 	if _, err := in.rooms.place(ctx, o); err != nil {
 		cause = call.CauseOf(err, call.CauseDestinationOutOfOrder)
@@ -262,7 +262,7 @@ func bgdialCommand(in *invocation) bool {
 		ok = in.room.placeBehind(o, job, in.room.dialResult(job))
 	} else {
 		o.vars = append(o.vars, call.Var{Name: "conference_bgdial_jobid", Value: job})
-		ok = in.rooms.background(func() { in.rooms.place(in.rooms.sw.Context(), o) })
+		ok = in.rooms.background(func() { in.rooms.place(in.rooms.ctx, o) })
 	}
 	if !ok {
 		in.printf("-ERR System is shutting down\n")

@@ -243,7 +243,16 @@ func sayMemberCommand(in *invocation) bool {
 	return false
 }
 
-func recordCommand(in *invocation) bool { return in.startRecord(in.rest) }
+// file is the name that the words from number n on make: one in quotes, or the
+// rest of the line.
+func (in *invocation) file(n int) string {
+	if len(in.args) == n+1 {
+		return in.args[n]
+	}
+	return restOf(in.rest, n)
+}
+
+func recordCommand(in *invocation) bool { return in.startRecord(in.file(0)) }
 
 func (in *invocation) startRecord(path string) bool {
 	if path == "" {
@@ -276,7 +285,7 @@ func norecordCommand(in *invocation) bool {
 	if in.rest == "" {
 		return false
 	}
-	in.stopRecord(in.rest)
+	in.stopRecord(in.file(0))
 	return true
 }
 
@@ -298,8 +307,8 @@ func (in *invocation) stopRecord(path string) {
 	in.printf("+OK Stopped recording %d files\n", len(stopped))
 }
 
-func pauseCommand(in *invocation) bool  { return in.pauseRecord(in.rest, true) }
-func resumeCommand(in *invocation) bool { return in.pauseRecord(in.rest, false) }
+func pauseCommand(in *invocation) bool  { return in.pauseRecord(in.file(0), true) }
+func resumeCommand(in *invocation) bool { return in.pauseRecord(in.file(0), false) }
 
 func (in *invocation) pauseRecord(path string, on bool) bool {
 	if path == "" {
@@ -318,7 +327,7 @@ func (in *invocation) pauseRecord(path string, on bool) bool {
 
 // recordingCommand is the commands above under one name.
 func recordingCommand(in *invocation) (ok bool) {
-	path := restOf(in.rest, 1)
+	path := in.file(1)
 	inside := func(fn func() bool) bool { ok = true; in.room.do(func() { ok = fn() }); return ok }
 	switch strings.ToLower(in.arg(0)) {
 	case "start":

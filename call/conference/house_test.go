@@ -58,6 +58,7 @@ const testConf = `<document type="freeswitch/xml"><section name="configuration">
   <profile name="wait"><param name="conference-flags" value="wait-mod"/></profile>
   <profile name="quiet"><param name="suppress-events" value="start-talking,stop-talking,floor-change"/><param name="comfort-noise" value="true"/></profile>
   <profile name="recorded"><param name="auto-record" value="${recdir}/auto.wav"/><param name="min-required-recording-participants" value="2"/></profile>
+  <profile name="drone"><param name="perpetual-sound" value="tone_stream://%(500,0,350)"/><param name="terminate-on-silence" value="10"/></profile>
   <profile name="logged"><param name="cdr-log-dir" value="auto"/><param name="cdr-event-mode" value="content"/></profile>
  </profiles>
 </configuration></section></document>`

@@ -151,7 +151,7 @@ func (r *Room) welcome(m *member, members int) {
 		enter = r.enterSound
 	}
 	switch {
-	case members > 1 && !quiet && !r.enterOff && r.flags&roomWaitMod == 0:
+	case members > 1 && !quiet && !r.enterOff:
 		r.playSound(enter, entryLead)
 	case members == 1 && !quiet && r.flags&roomWaitMod == 0 && !r.bridge && r.perpetual == "":
 		r.playSound(r.profile.get("alone-sound"), entryLead)
@@ -172,11 +172,6 @@ func (r *Room) remove(m *member) {
 	r.forgetRelations(m)
 	ghost := m.flags&flagGhost != 0
 	had := r.floor == m
-	// The event shows him as he was.
-	if m.talking {
-		m.talking = false
-		r.fire("stop-talking", "stop-talking", m)
-	}
 	if had {
 		r.setFloor(nil)
 	}

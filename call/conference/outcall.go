@@ -67,17 +67,17 @@ func (rs *Rooms) place(ctx context.Context, o outcall) (*call.Channel, error) {
 // dial calls the other end of a bridge and waits until it answers.
 func (v *visit) dial(ctx context.Context) error {
 	r := v.room
-	ctx, stop := r.joined(ctx)
+	ctx, stop := until(ctx, r.ctx)
 	defer stop(nil)
 	_, err := v.rooms.place(ctx, outcall{room: r.name, profile: v.request.profile, dial: v.request.dial, originator: v.ch,
 		name: v.ch.Profile().CallerName, number: v.ch.Profile().CallerNumber})
 	return err
 }
 
-// joined is ctx that ends with the room, too.
-func (r *Room) joined(ctx context.Context) (context.Context, func(error)) {
+// until returns a context that ends with either of two.
+func until(ctx, other context.Context) (context.Context, func(error)) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	stop := context.AfterFunc(r.ctx, func() { cancel(call.CauseOriginatorCancel) })
+	stop := context.AfterFunc(other, func() { cancel(call.CauseOriginatorCancel) })
 	return ctx, func(err error) { stop(); cancel(err) }
 }
 

@@ -71,6 +71,22 @@ func FuzzSplitWords(f *testing.F) {
 	})
 }
 
+func FuzzClip(f *testing.F) {
+	for _, s := range []string{"{vol=-3,loops=2}x.wav", "{loops=inf}", "{", "{vol=}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		params, bare := cutParams(s)
+		if params+bare != s {
+			t.Errorf("%q: %q and %q", s, params, bare)
+		}
+		c := newClip(&endless{}, params, 1)
+		if n, err := c.Read(make([]int16, 160)); n != 160 || err != nil {
+			t.Errorf("%q: %d, %v", s, n, err)
+		}
+	})
+}
+
 func TestKeypad_LongestMatchWins(t *testing.T) {
 	woken := make(chan struct{}, 1)
 	k := &keypad{timeout: time.Millisecond, wake: func() { woken <- struct{}{} },

@@ -64,6 +64,17 @@ func TestRoom_EventsOfATypicalCourse(t *testing.T) {
 				t.Errorf("%s: %q, want %q", name, got, want)
 			}
 		}
+		var order []string
+		for _, x := range add.Headers {
+			if !strings.HasPrefix(x.Name, "Event-") && !strings.HasPrefix(x.Name, "Caller-") && !strings.HasPrefix(x.Name, "Channel-") {
+				order = append(order, x.Name)
+			}
+		}
+		if got := strings.Join(order, " "); !strings.HasSuffix(got, "Conference-Name Conference-Domain Conference-Size Conference-Ghosts "+
+			"Conference-Profile-Name Conference-Unique-ID colour Floor Unique-ID Call-Direction Presence-Call-Direction Answer-State "+
+			"Video Hear See Speak Talking Mute-Detect Hold Member-ID Member-Type Member-Ghost Energy-Level Current-Energy Action") {
+			t.Errorf("order %s", got)
+		}
 		if add.Has("variable_direction") {
 			t.Error("variables without verbose-events")
 		}
@@ -81,7 +92,7 @@ func TestRoom_EventsOfATypicalCourse(t *testing.T) {
 		time.Sleep(100 * time.Millisecond)
 		a.hangup()
 		got = slices.DeleteFunc(h.actions(), func(s string) bool { return s == "play-file-done" })
-		if want := []string{"stop-talking", "floor-change", "del-member", "floor-change", "floor-change", "del-member", "conference-destroy"}; !slices.Equal(got, want) {
+		if want := []string{"floor-change", "del-member", "floor-change", "floor-change", "del-member", "conference-destroy"}; !slices.Equal(got, want) {
 			t.Errorf("%q, want %q", got, want)
 		}
 		h.wants("list", "+OK No active conferences.\n")
@@ -343,7 +354,23 @@ func TestEntry_JoinOnlyAndBridge(t *testing.T) {
 	})
 }
 
-func TestRate_OfGate(t *testing.T) {
+func TestPerpetualSound_AndSilenceThatEnds(t *testing.T) {
+	inHouse(t, func(h *house) {
+		a := h.call("a", 0, "r@drone")
+		h.call("b", 0, "r@drone")
+		time.Sleep(3 * time.Second)
+		a.hears([]float64{350}, nil)
+		h.api("r play tone_stream://%(1000,0,700) async")
+		time.Sleep(1500 * time.Millisecond)
+		a.hears([]float64{350}, []float64{700})
+		time.Sleep(10 * time.Second)
+		if a.ch.Up() {
+			t.Error("silence does not end the room")
+		}
+	})
+}
+
+func TestGate_TalkEndsAndEnergyIsSet(t *testing.T) {
 	inHouse(t, func(h *house) {
 		a, b := h.call("a", 440, "r@loud"), h.call("b", 0, "r@loud")
 		time.Sleep(time.Second)

@@ -43,6 +43,9 @@ type Rooms struct {
 	ids  atomic.Int64
 	work sync.WaitGroup // rooms, their watchers and outgoing calls
 
+	ctx    context.Context // ends with Close: calls to rooms that are not yet hang on it
+	cancel context.CancelCauseFunc
+
 	mu     sync.Mutex
 	rooms  map[string]*Room
 	closed bool
@@ -53,7 +56,9 @@ var errClosed = errors.New("conference: shut down")
 
 // New returns no rooms yet: callers make them.
 func New(o Options) *Rooms {
-	return &Rooms{opts: o, sw: o.Switch, rooms: make(map[string]*Room)}
+	rs := &Rooms{opts: o, sw: o.Switch, rooms: make(map[string]*Room)}
+	rs.ctx, rs.cancel = context.WithCancelCause(o.Switch.Context())
+	return rs
 }
 
 // Close ends all rooms, hangs their members up and waits until all is gone.
@@ -61,6 +66,7 @@ func (rs *Rooms) Close() {
 	rs.mu.Lock()
 	rs.closed = true
 	rs.mu.Unlock()
+	rs.cancel(call.CauseOriginatorCancel)
 	for _, r := range rs.list() {
 		r.post(r.end)
 	}

@@ -249,13 +249,16 @@ func (r *Room) done(t *track) {
 	r.music()
 }
 
+// shortMusic is how long music must last to be started again at once.
+const shortMusic = 100 * time.Millisecond
+
 // asyncDone frees the place of the async track. Music that failed, or ended at
 // once, is tried again a little later.
 func (r *Room) asyncDone(t *track) {
 	if r.async == t {
 		r.async = nil
 	}
-	if t.music && !t.dropped && !r.ending && time.Since(t.began) < time.Second {
+	if t.music && !t.dropped && !r.ending && time.Since(t.began) < shortMusic {
 		r.musicOff = true
 		r.after(musicRetry, func() { r.musicOff = false; r.music() })
 	}
