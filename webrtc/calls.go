@@ -1,14 +1,10 @@
 package webrtc
 
 import (
-	"context"
 	"errors"
 	"strings"
-	"time"
 
 	"github.com/switchlet/switchlet/call"
-	"github.com/switchlet/switchlet/media"
-	"github.com/switchlet/switchlet/media/codec"
 )
 
 // method is one row of the table of requests.
@@ -312,139 +308,4 @@ func (k *socket) bye(p params) (object, *failure) {
 	l.ch.Set("verto_hangup_disposition", "recv_bye")
 	l.ch.Hangup(cause)
 	return object{{"callID", id}, {"message", "CALL ENDED"}, {"causeCode", int(cause)}, {"cause", cause.String()}}, nil
-}
-
-// detach is told when the session's socket is gone (spec/verto.md §6).
-func (l *leg) detach(k *socket, now time.Time) {
-	l.mu.Lock()
-	if l.socket != k || l.gone {
-		l.mu.Unlock()
-		return
-	}
-	l.socket = nil
-	old, next := l.peer, l.next
-	answered := l.ch.Answered()
-	if answered && l.keep {
-		l.detached, l.peer, l.next = now, nil, nil
-	}
-	agreed := l.agreed
-	l.mu.Unlock()
-	switch {
-	case !answered:
-		l.ch.Hangup(call.CauseDestinationOutOfOrder)
-		return
-	case !l.keep:
-		l.ch.Hangup(call.CauseNormalClearing)
-		return
-	}
-	l.ch.Log(call.LogNotice, "%s: the browser is gone, waiting %d s for it", l.ch.Name(), l.server.settings().detach)
-	if agreed.format.Codec != nil {
-		l.ch.Port().OnTimeout(0, nil)
-		l.ch.Port().Attach(media.Null(), agreed.format, agreed.dtmf)
-	}
-	for _, p := range []*peer{old, next} {
-		if p != nil {
-			p.wire.Close()
-		}
-	}
-}
-
-// offerAttach offers a detached call to the session's new socket.
-func (l *leg) offerAttach(k *socket) bool {
-	l.mu.Lock()
-	due := l.socket == nil && !l.gone && !l.detached.IsZero()
-	a := l.agreed
-	l.mu.Unlock()
-	if !due || a.format.Codec == nil || !l.ch.Up() {
-		return false
-	}
-	p, err := newPeer(l.server.net)
-	if err != nil {
-		l.ch.Log(call.LogErr, "%s: %v", l.ch.Name(), err)
-		return false
-	}
-	maps := offered([]codec.Pref{{Codec: a.format.Codec, Ptime: a.format.Ptime, Fmtp: a.format.Codec.Fmtp}})
-	p.near = l.server.near(k, nil)
-	ctx, stop := context.WithTimeout(l.ch.Context(), negotiationLimit)
-	defer stop()
-	text, err := p.offer(ctx, maps, a.format.Ptime)
-	l.mu.Lock()
-	if err != nil || l.gone || l.socket != nil {
-		l.mu.Unlock()
-		p.wire.Close()
-		return false
-	}
-	l.socket, l.next, l.ours, l.detached = k, p, maps, time.Time{}
-	l.mu.Unlock()
-	o := object{{"variables", l.clientVariables()}, {"sdp", text}}
-	l.tell("verto.attach", append(o, l.callParams()...))
-	return true
-}
-
-// reattach takes the browser's answer to verto.attach.
-func (k *socket) reattach(p params) (object, *failure) {
-	_, id, missing := dialog(p)
-	sdp, _ := p["sdp"].(string)
-	switch {
-	case missing != "":
-		return nil, refusal(missing)
-	case sdp == "":
-		return nil, refusal("SDP missing")
-	}
-	l := k.mine(id)
-	if l == nil {
-		return nil, refusal(noCall)
-	}
-	if !l.ch.Answered() {
-		l.ch.Hangup(call.CauseDestinationOutOfOrder)
-		return nil, refusal("Cannot attach to a call that has not been answered.")
-	}
-	if err := l.attached(sdp); err != nil {
-		text := "MEDIA ERROR"
-		if errors.Is(err, errNoCodec) || errors.Is(err, errNoAudio) || errors.Is(err, errDescription) || errors.Is(err, errUnreachable) {
-			text = "CODEC NEGOTIATION ERROR"
-		}
-		l.ch.Log(call.LogErr, "%s: %v", l.ch.Name(), err)
-		l.ch.Hangup(call.CauseBearerCapabilityNotAvail)
-		return nil, refusal(text)
-	}
-	return object{}, nil
-}
-
-func (l *leg) attached(sdp string) error {
-	l.negotiating.Lock()
-	defer l.negotiating.Unlock()
-	l.mu.Lock()
-	pr := l.next
-	pref := l.agreed.format
-	l.mu.Unlock()
-	if pr == nil {
-		return call.ErrNotReady
-	}
-	d, at, a, cands, err := l.agree(sdp, []codec.Pref{{Codec: pref.Codec, Ptime: pref.Ptime}})
-	if err != nil {
-		return err
-	}
-	if err := pr.answered(&d.sections[at], &a, cands); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	old := l.peer
-	if l.next != pr {
-		l.mu.Unlock()
-		return call.ErrNotReady
-	}
-	l.peer, l.next = pr, nil
-	name, number := l.display[0], l.display[1]
-	l.display = [2]string{}
-	l.mu.Unlock()
-	l.establish(pr, a)
-	if old != nil {
-		old.wire.Close()
-	}
-	if number == "" {
-		p := l.ch.Profile()
-		name, number = p.CalleeName, orElse(p.CalleeNumber, p.Destination)
-	}
-	return l.Display(l.ch.Context(), name, number)
 }
