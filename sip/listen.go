@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/netip"
 	"sync"
@@ -16,8 +17,11 @@ import (
 
 // datagramLimit lifts sipgo's own bound of 1300 bytes for a datagram that we
 // send: like the reference we let the network fragment rather than lose the call.
+// What sipgo tells its default log are details of its reference counts; what
+// matters comes through the log of each profile.
 var datagramLimit = func() int {
 	wire.UDPMTUSize = maxDatagram + 200
+	wire.SetDefaultLogger(slog.New(slog.DiscardHandler))
 	return maxDatagram
 }()
 

@@ -1,9 +1,15 @@
 package sip
 
 import (
+	"database/sql"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	_ "modernc.org/sqlite"
+
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/test/phone"
 )
 
@@ -69,5 +75,91 @@ func TestRegister_WrongSecrets_Refused(t *testing.T) {
 	ok(t, err)
 	if res.StatusCode != 200 {
 		t.Errorf("a1-hash: %d %s", res.StatusCode, res.Reason)
+	}
+}
+
+func TestRegister_Restart_BindingsAreKept(t *testing.T) {
+	db, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "core.db"))
+	ok(t, err)
+	t.Cleanup(func() { db.Close() })
+	var port string
+	t.Run("before", func(t *testing.T) {
+		h := newHouse(t, houseOptions{db: db})
+		p := h.registered("1000")
+		port = p.Addr().String()
+	})
+	t.Run("after", func(t *testing.T) {
+		h := newHouse(t, houseOptions{db: db})
+		if got, want := h.api("sofia_contact 1000@test.local"), "sofia/internal/sip:1000@"+port; got != want {
+			t.Errorf("sofia_contact %q, want %q", got, want)
+		}
+		if list := h.stack.Registrations(); len(list) != 1 || list[0].NetworkProto != "udp" {
+			t.Errorf("%+v", list)
+		}
+	})
+}
+
+func TestRegister_MultipleContacts_EachItsOwn(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="multiple-registrations" value="contact"/><param name="max-registrations-per-extension" value="2"/>`})
+	a, b := h.registered("1000"), h.registered("1000")
+	res, err := h.phone("1000").Register(60)
+	ok(t, err)
+	if res.StatusCode != 403 {
+		t.Errorf("third contact: %d, want 403", res.StatusCode)
+	}
+	if got := h.api("sofia_count_reg 1000@test.local"); got != "2" {
+		t.Errorf("count %s", got)
+	}
+	got := h.api("sofia_contact 1000@test.local")
+	for _, p := range []*phone.Phone{a, b} {
+		if !strings.Contains(got, "sofia/internal/sip:1000@"+p.Addr().String()) {
+			t.Errorf("%s is not in %s", p.Addr(), got)
+		}
+	}
+}
+
+func TestRegister_BehindNAT_PathToTheSource(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="local-network-acl" value="none"/><param name="apply-nat-acl" value="rfc1918.auto"/>`})
+	a := h.phone("1000")
+	res, err := a.RegisterContact("<sip:1000@192.168.7.7:5060>", 60)
+	ok(t, err)
+	if got := header(res, "Contact"); got != "<sip:1000@192.168.7.7:5060>;expires=60" {
+		t.Errorf("Contact %s", got)
+	}
+	want := "sofia/internal/sip:1000@192.168.7.7:5060;fs_nat=yes;fs_path=sip%3A1000%40" + strings.Replace(a.Addr().String(), ":", "%3A", 1)
+	if got := h.api("sofia_contact 1000@test.local"); got != want {
+		t.Errorf("sofia_contact\n%s, want\n%s", got, want)
+	}
+	out := must[*phone.Call](t)(h.phone("1001").Dial("1000"))
+	in := must[*phone.Call](t)(a.Next())
+	if got := in.Invite().Recipient.String(); got != "sip:1000@192.168.7.7:5060" {
+		t.Errorf("Request-URI %s", got)
+	}
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+	h.waitType(event.ChannelBridge)
+	ok(t, out.Hangup())
+	ok(t, in.WaitEnd())
+}
+
+func TestDigest_StaleNonceAndReplay_Challenged(t *testing.T) {
+	c := newChallenges(60 * time.Second)
+	now := time.Now()
+	n := c.issue(now)
+	if err := c.check(n, 1, now); err != nil {
+		t.Fatal(err)
+	}
+	c.spend(n, 1, now)
+	if c.check(n, 1, now) == nil {
+		t.Error("the same count was taken twice")
+	}
+	if err := c.check(n, 2, now); err != nil {
+		t.Error("the next count was refused")
+	}
+	if c.check(n, 3, now.Add(2*time.Minute)) == nil {
+		t.Error("an old nonce was taken")
+	}
+	if c.check("11111111-2222-4333-8444-555555555555", 1, now) == nil || c.check("x", 1, now) == nil {
+		t.Error("a made-up nonce was taken")
 	}
 }
