@@ -37,7 +37,6 @@ type member struct {
 	// The room's own.
 	talking bool
 	held    bool
-	maxGain int
 	queue   []*track // files that he hears
 	entered *entry   // in the room's journal
 	kicked  bool
