@@ -170,6 +170,10 @@ func setResult(ch *call.Channel, err error) {
 	ch.Set("att_xfer_result", result)
 }
 
+// consulting reports whether the channel talks to the new leg of an attended
+// transfer, when keys mean other things.
+func consulting(ch *call.Channel) bool { return ch.Private("consultation") != nil }
+
 // key is the key that a variable of either leg names.
 func (t *consultation) key(peer *call.Channel, name string, otherwise byte) byte {
 	for _, c := range []*call.Channel{t.ch, peer} {
@@ -194,6 +198,8 @@ func (t *consultation) talk(ctx context.Context, peer *call.Channel) error {
 	})
 	hangup, cancel := t.key(peer, "attxfer_hangup_key", '*'), t.key(peer, "attxfer_cancel_key", '#')
 	conference := t.key(peer, "attxfer_conf_key", '0')
+	ch.SetPrivate("consultation", t)
+	peer.SetPrivate("consultation", t)
 	err := ch.BridgeWatching(ctx, peer, func(d media.Digit) bool {
 		switch d.Char {
 		case hangup:
@@ -214,6 +220,8 @@ func (t *consultation) talk(ctx context.Context, peer *call.Channel) error {
 		}
 		return true
 	})
+	ch.SetPrivate("consultation", nil)
+	peer.SetPrivate("consultation", nil)
 	peer.AfterBridge(nil)
 	if ch.Up() {
 		t.resume()

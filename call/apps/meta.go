@@ -47,6 +47,7 @@ type metaBinding struct {
 // metaSide is one direction of digits: pressed by the channel's far end, or by
 // its partner's.
 type metaSide struct {
+	up    bool // something was bound
 	bound map[byte]metaBinding
 	armed time.Time // when the meta key was pressed; zero: it was not
 }
@@ -104,11 +105,11 @@ func bindMeta(_ context.Context, ch *call.Channel, args string) error {
 	defer m.mu.Unlock()
 	m.meta = meta
 	if strings.Contains(f[1], "a") {
-		m.self.bound[key] = b
+		m.self.up, m.self.bound[key] = true, b
 		ch.Log(call.LogInfo, "Bound A-Leg: %c%c %s", meta, key, b.app)
 	}
 	if strings.Contains(f[1], "b") {
-		m.opposite.bound[key] = b
+		m.opposite.up, m.opposite.bound[key] = true, b
 		ch.Log(call.LogInfo, "Bound B-Leg: %c%c %s", meta, key, b.app)
 	}
 	return nil
@@ -137,7 +138,7 @@ func unbindMeta(_ context.Context, ch *call.Channel, args string) error {
 // press looks at a digit and reports whether it is swallowed.
 func (m *metaMap) press(ch *call.Channel, side *metaSide, d media.Digit) bool {
 	m.mu.Lock()
-	if len(side.bound) == 0 {
+	if !side.up || consulting(ch) {
 		m.mu.Unlock()
 		return false
 	}
