@@ -1,0 +1,260 @@
+package call_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/originate"
+)
+
+// dialling runs an originate from the API; wait returns what became of it.
+func dialling(b *box, url string, o originate.Options) (wait func() (*call.Channel, error), cancel func(error)) {
+	ctx, stop := context.WithCancelCause(context.Background())
+	var ch *call.Channel
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		ch, err = originate.Dial(ctx, b.sw, url, o)
+	}()
+	return func() (*call.Channel, error) { <-done; stop(nil); return ch, err }, stop
+}
+
+func TestOriginate_ResultsAndTimes(t *testing.T) {
+	for _, c := range []struct {
+		name, url string
+		timeout   time.Duration
+		result    string // name of the winner, or the cause
+		took      time.Duration
+	}{
+		{"answers at once", "null/x", 0, "null/x", 0},
+		{"cause", "error/USER_BUSY", 0, "USER_BUSY", 0},
+		{"unknown cause", "error/nosuch", 0, "NORMAL_CLEARING", 0},
+		{"unknown endpoint", "nosuch/x", 0, "CHAN_NOT_IMPLEMENTED", 0},
+		{"broken string", "{a=b", 0, "DESTINATION_OUT_OF_ORDER", 0},
+		{"nothing", "", 0, "DESTINATION_OUT_OF_ORDER", 0},
+		{"answers later", "phone/answer 3000", 0, "phone/answer 3000", 3 * time.Second},
+		{"default time", "phone/ring 10", 0, "NO_ANSWER", 60 * time.Second},
+		{"given time", "phone/ring 10", 20 * time.Second, "NO_ANSWER", 20 * time.Second},
+		{"originate_timeout", "{originate_timeout=7}phone/ring 10", 20 * time.Second, "NO_ANSWER", 7 * time.Second},
+		{"leg_timeout", "[leg_timeout=4]phone/ring 10", 0, "ALLOTTED_TIMEOUT", 4 * time.Second},
+		{"leg_timeout of one leg", "[leg_timeout=4]phone/ring 10,phone/answer 9000", 0, "phone/answer 9000", 9 * time.Second},
+		{"progress_timeout", "{progress_timeout=5}phone/answer 30000", 0, "PROGRESS_TIMEOUT", 5 * time.Second},
+		{"progress in time", "{progress_timeout=5}phone/ring 4000;answer 30000", 0, "phone/ring 4000;answer 30000", 30 * time.Second},
+		{"leg_progress_timeout", "[leg_progress_timeout=3]phone/answer 30000", 0, "PROGRESS_TIMEOUT", 3 * time.Second},
+		{"alternative after a failure", "error/USER_BUSY|phone/answer 100", 0, "phone/answer 100", 100 * time.Millisecond},
+		{"no alternative after a timeout", "{originate_timeout=5}phone/ring 10|null/x", 0, "NO_ANSWER", 5 * time.Second},
+		{"alternative after a timeout", "{originate_timeout=5,originate_continue_on_timeout=true}phone/ring 10|null/x", 0, "null/x", 5 * time.Second},
+		{"last alternative's cause", "error/USER_BUSY|error/CALL_REJECTED", 0, "CALL_REJECTED", 0},
+		{"last leg's cause", "error/CALL_REJECTED,error/USER_BUSY", 0, "USER_BUSY", 0},
+		{"one leg fails, another answers", "error/USER_BUSY,phone/answer 100", 0, "phone/answer 100", 100 * time.Millisecond},
+		{"fastest wins", "phone/answer 900,phone/answer 300,phone/answer 600", 0, "phone/answer 300", 300 * time.Millisecond},
+		{"fail_on_single_reject", "{fail_on_single_reject=true}error/USER_BUSY,null/x", 0, "USER_BUSY", 0},
+		{"fail_on_single_reject later", "{fail_on_single_reject=USER_BUSY}phone/fail 200 USER_BUSY,phone/answer 900", 0, "USER_BUSY", 200 * time.Millisecond},
+		{"fail_on_single_reject, another cause", "{fail_on_single_reject=USER_BUSY}phone/fail 200 CALL_REJECTED,phone/answer 900", 0, "phone/answer 900", 900 * time.Millisecond},
+		{"fail_on_single_reject, all but", "{fail_on_single_reject=!USER_BUSY}phone/fail 200 CALL_REJECTED,phone/answer 900", 0, "CALL_REJECTED", 200 * time.Millisecond},
+		{"early media is success", "phone/early 400;answer 900", 0, "phone/early 400;answer 900", 400 * time.Millisecond},
+		{"early media ignored", "{ignore_early_media=true}phone/early 400;answer 900", 0, "phone/early 400;answer 900", 900 * time.Millisecond},
+		{"ringing is success", "{return_ring_ready=true}phone/ring 400;answer 900", 0, "phone/ring 400;answer 900", 400 * time.Millisecond},
+		{"delayed start", "{originate_delay_start=500}null/x", 0, "null/x", 500 * time.Millisecond},
+		{"retries", "{originate_retries=3,originate_retry_sleep_ms=2000}error/USER_BUSY", 0, "USER_BUSY", 4 * time.Second},
+		{"groups race", "phone/answer 900:_:phone/answer 300", 0, "phone/answer 300", 300 * time.Millisecond},
+		{"one group fails", "error/USER_BUSY:_:null/x", 0, "null/x", 0},
+		{"all groups fail", "error/USER_BUSY:_:phone/fail 100 CALL_REJECTED", 0, "CALL_REJECTED", 100 * time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				began := time.Now()
+				wait, _ := dialling(b, c.url, originate.Options{Timeout: c.timeout})
+				ch, err := wait()
+				took := time.Since(began)
+				result := ""
+				if err != nil {
+					result = call.CauseOf(err, call.CauseNone).String()
+				} else {
+					result = ch.Name()
+				}
+				if result != c.result || took != c.took {
+					t.Errorf("%s after %v, want %s after %v", result, took, c.result, c.took)
+				}
+				b.after(time.Second)
+				left := 0
+				if err == nil {
+					left = 1
+				}
+				if n := b.sw.Count(); n != left {
+					t.Errorf("%d channels are left, want %d", n, left)
+				}
+			})
+		})
+	}
+}
+
+func TestOriginate_LosersAndCancelledLegs_GetTheirCause(t *testing.T) {
+	for _, c := range []struct {
+		name, url, cause string
+		cancel           bool
+	}{
+		{"lost the race", "phone/answer 300,phone/answer 900", "LOSE_RACE", false},
+		{"not answered", "{originate_timeout=1}phone/ring 10", "NO_ANSWER", false},
+		{"caller gave up", "phone/ring 10", "ORIGINATOR_CANCEL", true},
+		{"another group won", "phone/answer 300:_:phone/answer 900", "LOSE_RACE", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				wait, cancel := dialling(b, c.url, originate.Options{})
+				b.after(200 * time.Millisecond)
+				if c.cancel {
+					cancel(nil)
+				}
+				wait()
+				b.after(2 * time.Second)
+				var all []string
+				for _, l := range b.events {
+					all = append(all, l.text)
+				}
+				if !strings.Contains(strings.Join(all, " "), "HANGUP "+c.cause) {
+					t.Errorf("no leg ended with %s: %s", c.cause, strings.Join(all, " · "))
+				}
+			})
+		})
+	}
+}
+
+func TestOriginate_WhichVariableWins(t *testing.T) {
+	for _, c := range []struct{ name, url, variable, value string }{
+		{"of all legs", "{x=1}null/x", "x", "1"},
+		{"of one leg", "[x=1]null/x", "x", "1"},
+		{"both: the shared one", "{x=1}[x=2]null/x", "x", "1"},
+		{"both, clobber", "{local_var_clobber=true,x=1}[x=2]null/x", "x", "2"},
+		{"enterprise", "<x=1>null/x", "x", "1"},
+		{"other delimiter", "{^^:x=1,2:y=3}null/x", "x", "1,2"},
+		{"escaped comma", "{x=1\\,2}null/x", "x", "1,2"},
+		{"nested is refused", "{x=${y}}null/x", "x", ""},
+		{"nested is allowed", "{origination_nested_vars=true,x=${y}}null/x", "x", "${y}"},
+		{"empty", "{x=}null/x", "x", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				wait, _ := dialling(b, c.url, originate.Options{})
+				ch, err := wait()
+				if err != nil {
+					t.Fatal(err)
+				}
+				want(t, ch, c.variable, c.value)
+			})
+		})
+	}
+}
+
+func TestOriginate_CallerIDAndIdentity(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		wait, _ := dialling(b, "{origination_uuid=mine,origination_caller_id_name=Jane,origination_caller_id_number=7,"+
+			"origination_channel_name=other/name,origination_privacy=hide_number}[origination_caller_id_name=Leg]null/x", originate.Options{CallerNumber: "9"})
+		ch, err := wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := ch.Profile()
+		if ch.UUID() != "mine" || p.CallerName != "Leg" || p.CallerNumber != "7" || ch.Name() != "other/name" || !p.HideNumber || p.HideName {
+			t.Errorf("%s %s: %+v", ch.UUID(), ch.Name(), p)
+		}
+		wait, _ = dialling(b, "{origination_uuid=mine}null/x", originate.Options{})
+		second, err := wait()
+		if err != nil || second.UUID() == "mine" {
+			t.Errorf("a UUID in use was used again: %v", err)
+		}
+	})
+}
+
+func TestOriginate_WithAleg_PassesStagesOn(t *testing.T) {
+	for _, c := range []struct{ name, url, want string }{
+		{"ringing", "phone/ring 100", "RINGING"},
+		{"early media", "phone/early 100", "EARLY"},
+		{"answer", "phone/answer 100", "ACTIVE"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				a := b.run("a", "bridge "+c.url)
+				b.after(time.Second)
+				if got := a.CallState().String(); got != c.want {
+					t.Errorf("the A leg is %s, want %s", got, c.want)
+				}
+				if c.name == "ringing" && !a.Ringing() {
+					t.Error("the caller was not told that it rings")
+				}
+				if c.name == "early media" && a.Partner() == nil {
+					t.Error("the early media is not heard")
+				}
+			})
+		})
+	}
+}
+
+func TestOriginate_AlegHangsUpWhileRinging(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		a := b.run("a", "bridge phone/ring 100,phone/ring 200")
+		b.after(time.Second)
+		a.Hangup(call.CauseNormalClearing)
+		b.after(time.Second)
+		for _, leg := range []string{"b", "c"} {
+			b.event(leg, "HANGUP ORIGINATOR_CANCEL")
+		}
+		b.wantSequence("a HANGUP NORMAL_CLEARING", "b HANGUP ORIGINATOR_CANCEL", "a EXECUTE_COMPLETE bridge")
+	})
+}
+
+func TestOriginate_ToldOnTheAleg(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		a := b.run("a", "set continue_on_fail=true", "export nolocal:only=b", "export both=1",
+			"bridge phone/fail 50 CALL_REJECTED,phone/answer 100", "park")
+		b.after(time.Second)
+		c := b.channel("c")
+		want(t, a, "originate_disposition", "SUCCESS")
+		want(t, a, "signal_bond", c.UUID())
+		want(t, c, "only", "b")
+		want(t, c, "both", "1")
+		want(t, a, "only", "")
+		causes := a.Get("originate_causes")
+		if !strings.HasPrefix(causes, "ARRAY::") || !strings.Contains(causes, ";CALL_REJECTED") || !strings.HasSuffix(causes, c.UUID()+";NONE") {
+			t.Errorf("originate_causes %q", causes)
+		}
+		if legs := a.Get("originated_legs"); !strings.Contains(legs, c.UUID()+";Outbound Call;") {
+			t.Errorf("originated_legs %q", legs)
+		}
+	})
+}
+
+func TestOriginate_GroupConfirm_KeyDecides(t *testing.T) {
+	for _, keys := range []string{"1", "9"} {
+		inBubble(t, func(t *testing.T, b *box) {
+			a := b.run("a", "bridge {group_confirm_key=1,group_confirm_file=silence_stream://2000,originate_timeout=20}phone/answer 100")
+			b.after(time.Second)
+			c := b.channel("b")
+			if a.Partner() != nil {
+				t.Fatal("bridged before the key")
+			}
+			press(c, keys)
+			b.after(time.Second)
+			if bridged := a.Partner() == c; bridged != (keys == "1") {
+				t.Errorf("after %s bridged: %v", keys, bridged)
+			}
+			if keys == "1" {
+				want(t, c, "group_dial_status", "winner")
+			}
+		})
+	}
+}
+
+func TestOriginate_WhilePaused_IsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.sw.Limits.Pause(false, true)
+		wait, _ := dialling(b, "null/x", originate.Options{})
+		if _, err := wait(); call.CauseOf(err, call.CauseNone) != call.CauseSwitchCongestion {
+			t.Errorf("%v, want SWITCH_CONGESTION", err)
+		}
+	})
+}
