@@ -118,7 +118,9 @@ func (c *Channel) awaitRunning(ctx context.Context, s State) {
 
 // unbridge takes a bridge apart, from the A leg's goroutine.
 func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
-	c.port.Leave()
+	if c.port.Peer() == b.port {
+		c.port.Leave()
+	}
 	for _, x := range []*Channel{c, b} {
 		if l, ok := x.leg.(Bridger); ok {
 			l.Unbridged()
@@ -317,7 +319,7 @@ func (c *Channel) BridgeWith(other *Channel) error {
 	}
 	return c.Take(func(ctx context.Context, c *Channel) {
 		c.Bridge(ctx, other)
-		if c.Up() && c.State() == StateSoftExecute {
+		if c.Up() && ctx.Err() == nil && c.State() == StateSoftExecute {
 			c.Hangup(CauseNormalClearing)
 		}
 	})

@@ -514,6 +514,9 @@ func (c *Channel) setState(s State, why error) bool {
 	c.state = s
 	stop := c.stateStop
 	c.mu.Unlock()
+	if s != StateExchangeMedia {
+		c.breakBond()
+	}
 	stop(why)
 	c.signal()
 	return true

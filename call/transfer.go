@@ -53,7 +53,6 @@ func (c *Channel) Transfer(number, dialplan, context string) error {
 	}
 	c.vars.Set("transfer_source", p.TransferSource)
 	c.vars.Set("transfer_history", expand.Push(c.vars.Get("transfer_history"), p.TransferSource))
-	c.breakBond()
 	c.Log(LogNotice, "Transfer %s to %s[%s@%s]", c.Name(), dialplan, number, context)
 	if !c.setState(StateRouting, ErrMoved) {
 		return ErrHungup
@@ -74,7 +73,6 @@ func (c *Channel) TransferTo(ext *Extension) error {
 		to = StateRouting // the way back to CS_EXECUTE
 	}
 	c.mu.Unlock()
-	c.breakBond()
 	if !c.setState(to, ErrMoved) {
 		return ErrHungup
 	}
@@ -83,7 +81,6 @@ func (c *Channel) TransferTo(ext *Extension) error {
 
 // ParkFrom takes the channel out of what it does and parks it (uuid_park).
 func (c *Channel) ParkFrom() error {
-	c.breakBond()
 	if !c.setState(StatePark, ErrMoved) {
 		return ErrHungup
 	}
