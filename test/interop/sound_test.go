@@ -26,6 +26,8 @@ type voice struct {
 	conn  *net.UDPConn
 	mu    sync.Mutex
 	heard []int16 // the last second
+	last  time.Time
+	gap   time.Duration // the longest time between two packets
 }
 
 func newVoice(t *testing.T) *voice {
@@ -60,6 +62,11 @@ func (v *voice) listen() {
 			continue
 		}
 		v.mu.Lock()
+		now := time.Now()
+		if !v.last.IsZero() {
+			v.gap = max(v.gap, now.Sub(v.last))
+		}
+		v.last = now
 		for _, b := range packet[12:n] {
 			v.heard = append(v.heard, ulaw(b))
 		}
@@ -119,6 +126,18 @@ func (v *voice) hears(hz float64) bool {
 	defer v.mu.Unlock()
 	n := rate / 5
 	return len(v.heard) >= n && share(v.heard[len(v.heard)-n:], hz) > present
+}
+
+// longestGap is the longest time without a packet since it was last asked.
+func (v *voice) longestGap() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	d := v.gap
+	if !v.last.IsZero() {
+		d = max(d, time.Since(v.last))
+	}
+	v.gap = 0
+	return d
 }
 
 // lacks says whether the last 200 ms have none of that tone.
