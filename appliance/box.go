@@ -69,6 +69,9 @@ type part struct {
 	name  string
 	start func(context.Context) error
 	stop  func() error
+	// drain, where a room has it, lets its calls go before the Switch hangs up the
+	// rest.
+	drain func()
 }
 
 // Open reads the configuration and puts the rooms together. Nothing runs and no
@@ -324,14 +327,21 @@ func (b *Box) Stop() error {
 		e := event.New(event.Shutdown, "")
 		e.Add("Event-Info", "System Shutting Down")
 		b.bus.Publish(e, "switch_core.c", "switch_core_destroy", 3022)
-		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
-		errs = append(errs, b.Switch.Stop(ctx))
-		cancel()
 	}
 	b.mu.Lock()
 	started := b.started
 	b.started = nil
 	b.mu.Unlock()
+	for i := len(started) - 1; i >= 0; i-- {
+		if started[i].drain != nil {
+			started[i].drain()
+		}
+	}
+	if b.Switch != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), stopLimit)
+		errs = append(errs, b.Switch.Stop(ctx))
+		cancel()
+	}
 	for i := len(started) - 1; i >= 0; i-- {
 		if err := started[i].stop(); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", started[i].name, err))

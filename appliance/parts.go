@@ -9,6 +9,9 @@ import (
 	"strconv"
 
 	"github.com/switchlet/switchlet/appliance/cert"
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/conference"
+	"github.com/switchlet/switchlet/call/originate"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/lua"
@@ -41,16 +44,18 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	if err != nil {
 		return fmt.Errorf("sip: %w", err)
 	}
-	scripts := b.scripts()
+	scripts, rooms := b.scripts(), b.conferences()
 	web := b.newWeb(ui.Handler(), verto, source)
 	b.parts = []part{
-		{"media", func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil }, func() error { b.media.Close(); return b.opener.Close() }},
-		{"switch", func(context.Context) error { b.Switch.Start(); return nil }, nothing},
-		{"lua", scripts.Start, func() error { scripts.Close(); return nil }},
-		{"sip", phones.Start, func() error { phones.Close(); return nil }},
-		{"verto", verto.Start, func() error { verto.Close(); return nil }},
-		{"web", web.start, web.stop},
-		{"event socket", socket.Start, socket.Close},
+		{name: "media", start: func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil },
+			stop: func() error { b.media.Close(); return b.opener.Close() }},
+		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},
+		{name: "lua", start: scripts.Start, stop: func() error { scripts.Close(); return nil }},
+		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
+		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
+		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
+		{name: "web", start: web.start, stop: web.stop},
+		{name: "event socket", start: socket.Start, stop: socket.Close},
 	}
 	return nil
 }
@@ -84,6 +89,18 @@ func (b *Box) scripts() *lua.Host {
 	b.Switch.AddCommands(h.Commands()...)
 	b.Switch.AddDialplan("LUA", h.Dialplan())
 	return h
+}
+
+// conferences makes the rooms that callers meet in.
+func (b *Box) conferences() *conference.Rooms {
+	rooms := conference.New(conference.Options{Switch: b.Switch, Store: b.store,
+		Dial: func(ctx context.Context, sw *call.Switch, text string, o conference.DialOptions) (*call.Channel, error) {
+			return originate.Dial(ctx, sw, text, originate.Options{Originator: o.Originator, Timeout: o.Timeout,
+				CallerName: o.CallerName, CallerNumber: o.CallerNumber, Vars: o.Vars})
+		}})
+	b.Switch.AddApplications(rooms.Applications()...)
+	b.Switch.AddCommands(rooms.Commands()...)
+	return rooms
 }
 
 // phones makes the SIP side.
