@@ -220,6 +220,17 @@ func (b *box) call(source string, vars ...call.Var) *call.Channel {
 	return ch
 }
 
+// idle starts a call whose script sleeps.
+func (b *box) idle() *call.Channel {
+	b.t.Helper()
+	ch := b.call(`out("idle") session:sleep(60000)`)
+	b.until("idle")
+	b.mu.Lock()
+	b.lines = nil
+	b.mu.Unlock()
+	return ch
+}
+
 // until waits for a line of output.
 func (b *box) until(line string) {
 	b.t.Helper()

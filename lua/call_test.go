@@ -22,7 +22,7 @@ func TestApplicationLua_Says(t *testing.T) {
 			session:setVariable("varname", "") out(session:getVariable("varname"))`,
 			"true true false true\nCS_EXECUTE true\nvarval nil\nnil"},
 		{"profile", `for _, n in ipairs({"destination_number", "network_addr", "ani", "aniii", "rdnis", "source", "chan_name"}) do out(n, "[" .. tostring(session:getVariable(n)) .. "]") end`,
-			"destination_number [test]\nnetwork_addr []\nani []\naniii []\nrdnis []\nsource [mod_loopback]\nchan_name [null/test]"},
+			"destination_number [test]\nnetwork_addr []\nani [0000000000]\naniii []\nrdnis []\nsource [mod_loopback]\nchan_name [null/test]"},
 		{"hangup", `session:hangup("USER_BUSY") out(session:ready(), session:hangupCause(), session:getState())`, "false USER_BUSY CS_HANGUP"},
 		{"hangup without cause", `session:hangup() out(session:hangupCause())`, "NORMAL_CLEARING"},
 		{"hangup with a bad cause", `session:hangup("no_such_cause") out(session:hangupCause())`, "NORMAL_CLEARING"},
@@ -139,7 +139,7 @@ func TestApplicationLua_NextActionRunsAfterwards(t *testing.T) {
 		`error("boom")`:                "yes",
 		`session:setAutoHangup(true)`:  "",
 	} {
-		ch := b.call(`session:sleep(60000)`)
+		ch := b.idle()
 		name := b.script(script)
 		if err := ch.TransferTo(&call.Extension{Actions: []call.Action{{App: "lua", Data: name}, {App: "set", Data: "cf_after=yes"}}}); err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestDemo_AsksRemembersAndConnects(t *testing.T) {
 	b := newBox(t, "", func(o *Options) { o.Builtin = Scripts() })
 	b.conf.Globals().Set("demo_bridge", "null/agent")
 	for visit := range 2 {
-		ch := b.call(`session:sleep(60000)`)
+		ch := b.idle()
 		sub := b.sw.Bus.Subscribe("test", 1000)
 		sub.Listen(event.PlaybackStart)
 		sub.Listen(event.ChannelBridge)

@@ -153,7 +153,7 @@ func (x *session) input(L *glua.LState, kind string, data glua.LValue) order {
 
 // digitTable is a digit as callbacks get it.
 func (x *session) digitTable(d media.Digit) glua.LValue {
-	t := x.s.L.NewTable()
+	t := x.s.L.CreateTable(0, 0)
 	t.RawSetString("digit", glua.LString(string(rune(d.Char))))
 	t.RawSetString("duration", glua.LNumber(d.Duration))
 	return t

@@ -136,14 +136,14 @@ func (s *script) metatable(c *class) *glua.LTable {
 		return mt
 	}
 	L := s.L
-	mt := L.NewTable()
+	mt := L.CreateTable(0, 0)
 	s.classes[c] = mt
-	fn := L.NewTable()
+	fn := L.CreateTable(0, 0)
 	for i := range c.methods {
 		m := &c.methods[i]
 		fn.RawSetString(m.name, L.NewFunction(func(L *glua.LState) int { return s.invoke(L, c, m) }))
 	}
-	get := L.NewTable()
+	get := L.CreateTable(0, 0)
 	for _, name := range c.attributes {
 		get.RawSetString(name, L.NewFunction(func(L *glua.LState) int {
 			v, _ := c.get(s, c.object(L.Get(1)), name)
@@ -151,16 +151,16 @@ func (s *script) metatable(c *class) *glua.LTable {
 			return 1
 		}))
 	}
-	bases := L.NewTable()
+	bases := L.CreateTable(0, 0)
 	if c.base != nil {
 		bases.RawSetInt(1, s.metatable(c.base))
 	}
 	mt.RawSetString(".fn", fn)
 	mt.RawSetString(".get", get)
-	mt.RawSetString(".set", L.NewTable())
+	mt.RawSetString(".set", L.CreateTable(0, 0))
 	mt.RawSetString(".bases", bases)
 	mt.RawSetString(".type", glua.LString(c.name))
-	mt.RawSetString(".static", L.NewTable())
+	mt.RawSetString(".static", L.CreateTable(0, 0))
 	mt.RawSetString("__index", L.NewFunction(func(L *glua.LState) int {
 		key, _ := L.Get(2).(glua.LString)
 		if v := fn.RawGetString(string(key)); v != glua.LNil {
@@ -360,7 +360,7 @@ func (s *script) typeName(v glua.LValue) string {
 // name: a table that can be called.
 func (s *script) constructorTable(c *class) *glua.LTable {
 	L := s.L
-	t, mt := L.NewTable(), L.NewTable()
+	t, mt := L.CreateTable(0, 0), L.CreateTable(0, 0)
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		a := &arguments{s: s, L: L, base: 1, n: L.GetTop() - 1}
 		m := &c.constructor

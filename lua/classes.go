@@ -47,7 +47,7 @@ func (c classSet) all() []*class {
 // know about types.
 func (s *script) openFreeswitch() {
 	L := s.L
-	t := L.NewTable()
+	t := L.CreateTable(0, 0)
 	for _, c := range s.host.classes {
 		t.RawSetString(c.name, s.constructorTable(c))
 	}
@@ -76,7 +76,7 @@ func (s *script) openFreeswitch() {
 // abstractTable is the entry of a class that scripts cannot make objects of.
 func (s *script) abstractTable(name string) *glua.LTable {
 	L := s.L
-	t, mt := L.NewTable(), L.NewTable()
+	t, mt := L.CreateTable(0, 0), L.CreateTable(0, 0)
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		s.raise(L, "no constructor for %s", name)
 		return 0

@@ -39,7 +39,7 @@ func (d *dbh) log(level call.Level, format string, args ...any) {
 	d.s.logAt(level, "freeswitch_lua.cpp", "Dbh", 1, fmt.Sprintf(format, args...)+"\n")
 }
 
-// connected reports whether there is a connection, and logs if not.
+// ready reports whether there is a connection, and logs if not.
 func (d *dbh) ready() bool {
 	if d.conn == nil {
 		d.log(call.LogErr, textNoDBH)
@@ -196,7 +196,7 @@ func rowTable(L *glua.LState, names []string, values []store.Value, nulls bool) 
 const maxRows = 1_000_000
 
 func dbhQueryRows(a *arguments, d *dbh) int {
-	rows := a.L.NewTable()
+	rows := a.L.CreateTable(0, 0)
 	answer := func(ok bool, text string) int {
 		if text == "" {
 			return a.push(glua.LBool(ok), rows, glua.LNil)

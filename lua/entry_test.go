@@ -93,7 +93,7 @@ func TestDialplan_LUA(t *testing.T) {
 		"bad data":    {`ACTIONS = {{"set", {}}}`, "", "Second (optional) element in each table in the ACTIONS table may only be a string - app_data"},
 		"fails":       {`error("x")`, "", "stack traceback"},
 	} {
-		ch := b.call(`session:sleep(60000)`)
+		ch := b.idle()
 		b.logged()
 		if err := ch.Transfer("1234", "LUA", b.script(c.script)); err != nil {
 			t.Fatal(err)
@@ -102,7 +102,7 @@ func TestDialplan_LUA(t *testing.T) {
 			t.Errorf("%s: nothing logged", name)
 		}
 		if c.state != "" {
-			b.awaitLog("park()")
+			b.awaitLog("] null/test park()")
 			if ch.Get("x") != c.state || ch.Get("routed") != "yes" {
 				t.Errorf("%s: x is %q", name, ch.Get("x"))
 			}

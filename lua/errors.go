@@ -195,7 +195,7 @@ func (s *script) kinds(L *glua.LState) {
 	length := complain("get length of", instruction.b)
 	samples := []glua.LValue{glua.LNil, glua.LTrue, glua.LNumber(0), L.NewFunction(func(*glua.LState) int { return 0 })}
 	for _, v := range samples {
-		mt := L.NewTable()
+		mt := L.CreateTable(0, 0)
 		mt.RawSetString("__index", index)
 		mt.RawSetString("__newindex", newindex)
 		if v.Type() != glua.LTFunction {
@@ -210,7 +210,7 @@ func (s *script) kinds(L *glua.LState) {
 		mt.RawSetString("__metatable", glua.LFalse)
 		L.SetMetatable(v, mt)
 	}
-	strings := L.NewTable()
+	strings := L.CreateTable(0, 0)
 	strings.RawSetString("__index", L.GetGlobal("string"))
 	strings.RawSetString("__call", call)
 	strings.RawSetString("__newindex", newindex)

@@ -128,7 +128,7 @@ func decodeValue(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error
 }
 
 func decodeObject(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error) {
-	table := L.NewTable()
+	table := L.CreateTable(0, 0)
 	for d.More() {
 		key, err := d.Token()
 		if err != nil {
@@ -147,7 +147,7 @@ func decodeObject(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, erro
 }
 
 func decodeArray(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error) {
-	table := L.NewTable()
+	table := L.CreateTable(0, 0)
 	for d.More() {
 		v, err := decodeValue(L, d, depth+1)
 		if err != nil {

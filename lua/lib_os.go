@@ -115,7 +115,7 @@ func osDate(s *script, L *glua.LState) int {
 		format, at = format[1:], at.UTC()
 	}
 	if strings.HasPrefix(format, "*t") {
-		t := L.NewTable()
+		t := L.CreateTable(0, 0)
 		for name, v := range map[string]int{"year": at.Year(), "month": int(at.Month()), "day": at.Day(), "hour": at.Hour(),
 			"min": at.Minute(), "sec": at.Second(), "wday": int(at.Weekday()) + 1, "yday": at.YearDay()} {
 			t.RawSetString(name, glua.LNumber(v))

@@ -58,7 +58,7 @@ func (s *script) openPackage() {
 			return 1
 		},
 	})
-	loaders := L.NewTable()
+	loaders := L.CreateTable(0, 0)
 	loaders.Append(L.NewFunction(s.loadPreloaded))
 	loaders.Append(L.NewFunction(s.loadModule))
 	pkg.RawSetString("loaders", loaders)

@@ -33,8 +33,9 @@ type script struct {
 	depth   int                      // nested input callbacks
 	// readFrom is the session that a script last read the method originate from.
 	readFrom *session
-	resting  atomic.Int32 // inside blocking functions: not computing
-	built    int64        // bytes of strings since the memory was looked at
+	concat   *glua.LFunction // what a .. b calls
+	resting  atomic.Int32    // inside blocking functions: not computing
+	built    int64           // bytes of strings since the memory was looked at
 }
 
 // finalizer is an object that holds something beyond its memory.
@@ -55,6 +56,7 @@ func (h *Host) newScript(name string, callCtx context.Context, ch *call.Channel)
 		hidden: make(map[*glua.LFunction]bool), objects: make(map[finalizer]struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(h.ctx)
 	L.SetContext(s.ctx)
+	s.concat = s.concatFunction()
 	s.openLibraries()
 	s.openFreeswitch()
 	if ch != nil {
@@ -95,19 +97,19 @@ func (s *script) load(L *glua.LState, proto *glua.FunctionProto, env *glua.LTabl
 		outer.Env = env
 	}
 	L.Push(outer)
-	L.Push(s.concatFunction())
+	L.Push(s.concat)
 	L.Call(1, 1)
 	fn, _ := L.Get(-1).(*glua.LFunction)
 	L.Pop(1)
 	return fn
 }
 
-// arguments sets the global argv.
+// setArguments sets the global argv; programs given inline have none.
 func (s *script) setArguments(c command) {
 	if c.inline {
 		return
 	}
-	t := s.L.NewTable()
+	t := s.L.CreateTable(0, 0)
 	t.RawSetInt(0, glua.LString(c.script))
 	for i, a := range c.args {
 		t.RawSetInt(i+1, glua.LString(a))

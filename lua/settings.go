@@ -131,7 +131,7 @@ func (h *Host) bindXML(text string, sections []string) {
 func (h *Host) answerXML(ctx context.Context, command string, r conf.Request) string {
 	answer := ""
 	err := h.execute(request{text: command, ctx: ctx, before: func(s *script) {
-		t := s.L.NewTable()
+		t := s.L.CreateTable(0, 0)
 		t.RawSetString("section", glua.LString(r.Section))
 		t.RawSetString("tag_name", glua.LString(r.Tag))
 		t.RawSetString("key_name", glua.LString(r.Key))
