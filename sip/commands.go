@@ -275,7 +275,7 @@ func (s *Stack) rescan(p *Profile) {
 	if n == nil {
 		return
 	}
-	set, err := readSettings(n, s.Store.Globals(), func(format string, args ...any) {
+	set, err := readSettings(n, s.Store.Globals(), s.Directory.Domains(), func(format string, args ...any) {
 		s.Switch.Log.Printf(call.LogWarning, format, args...)
 	})
 	if err != nil {

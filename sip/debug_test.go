@@ -8,7 +8,9 @@ import (
 	"github.com/switchlet/switchlet/call"
 )
 
-func (h *house) debug(t *testing.T) {
+// debug prints the log, and with SIPDEBUG=2 the messages, of a test that is being
+// looked into.
+func (h *house) debug(t testing.TB) {
 	if os.Getenv("SIPDEBUG") == "" {
 		return
 	}

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -244,4 +245,63 @@ func TestTCP_CallAndRegister(t *testing.T) {
 	ok(t, out.WaitAnswer())
 	ok(t, in.Hangup())
 	ok(t, out.WaitEnd())
+}
+
+func TestReplaces_NewCallTakesThePlace(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, in := h.pair()
+	third := h.phone("1002", func(o *phone.Options) {
+		o.Password, o.Headers = "hashed", [][2]string{{"Replaces", in.ID()}}
+	})
+	c := must[*phone.Call](t)(third.Call("1001"))
+	ok(t, in.WaitEnd())
+	c.Say(440, 0.5)
+	out.Forget()
+	must[phone.Heard](t)(out.Listen(440, 500*time.Millisecond))
+	out.Forget()
+	if heard := must[phone.Heard](t)(out.Listen(440, 300*time.Millisecond)); heard.Level < 0.3 {
+		t.Errorf("the new phone is heard at %.2f", heard.Level)
+	}
+	ok(t, c.Hangup())
+}
+
+func TestReplaces_UnknownCall_481(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000", func(o *phone.Options) { o.Headers = [][2]string{{"Replaces", "nobody;to-tag=1;from-tag=2"}} })
+	c := must[*phone.Call](t)(a.Dial("9196"))
+	recv(t, c.Done())
+	if status, _ := c.Status(); status != 481 {
+		t.Errorf("%d, want 481", status)
+	}
+}
+
+func TestCalls_OverAndOver_NothingIsLeft(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000")
+	for range 3 {
+		ok(t, must[*phone.Call](t)(a.Call("9196")).Hangup())
+	}
+	idle := func() int {
+		deadline := time.Now().Add(patience)
+		for h.sw.Count() > 0 && time.Now().Before(deadline) {
+			runtime.Gosched()
+		}
+		return runtime.NumGoroutine()
+	}
+	before := idle()
+	for range 30 {
+		ok(t, must[*phone.Call](t)(a.Call("9196")).Hangup())
+	}
+	after := idle()
+	for deadline := time.Now().Add(2 * time.Second); after > before+5 && time.Now().Before(deadline); after = runtime.NumGoroutine() {
+		runtime.Gosched()
+	}
+	if after > before+5 {
+		t.Errorf("%d goroutines before, %d after", before, after)
+	}
+	h.stack.legsMu.RLock()
+	defer h.stack.legsMu.RUnlock()
+	if len(h.stack.legs) != 0 || h.profile().calls.Load() != 0 || h.stack.Ports.InUse() != 0 {
+		t.Errorf("%d legs, %d calls, %d ports are left", len(h.stack.legs), h.profile().calls.Load(), h.stack.Ports.InUse())
+	}
 }

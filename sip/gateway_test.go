@@ -34,7 +34,7 @@ func TestGateway_RegistersAndCalls(t *testing.T) {
 	}
 	c := must[*phone.Call](t)(h.phone("1000").Call("gw9196"))
 	ok(t, c.Hangup())
-	if out := h.api("sofia status"); !strings.Contains(out, "internal::carrier\tgateway") || !strings.Contains(out, "1 profile 1 alias\n") {
+	if out := h.api("sofia status"); !strings.Contains(out, "internal::carrier\tgateway") || !strings.Contains(out, "1 profile 2 aliases\n") {
 		t.Error(out)
 	}
 	if got := h.api("sofia profile internal killgw carrier"); got != "+OK gateway marked for deletion.\n" {

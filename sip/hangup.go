@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"context"
 	"strconv"
 	"strings"
 
@@ -66,9 +67,22 @@ func (l *leg) refuse(ch *call.Channel, tx *wire.ServerTx, cause call.Cause) {
 		setBody(res, "", nil)
 	}
 	l.profile.counters.failedIn.Add(1)
+	l.awaitACK()
 	if err := l.profile.send(tx, res); err != nil {
 		ch.Log(call.LogDebug, "sip: refuse: %v", err)
 	}
+}
+
+// awaitACK takes the ACK of a refusal off its transaction, which would otherwise
+// keep a goroutine waiting with it until its timers are over.
+func (l *leg) awaitACK() {
+	l.profile.background(func(ctx context.Context) {
+		select {
+		case <-l.tx.Acks():
+		case <-l.tx.Done():
+		case <-ctx.Done():
+		}
+	})
 }
 
 // sendBye ends an answered call.
@@ -105,10 +119,17 @@ func (l *leg) receiveBye(req *wire.Request, tx *wire.ServerTx) {
 	l.mu.Lock()
 	ch := l.ch
 	ended := l.state == legEnded
+	unanswered := !l.outbound && l.state < legAnswered && !ended
+	pending := l.tx
 	l.state = legEnded
 	l.mu.Unlock()
 	if ch == nil || ended {
 		return
+	}
+	if unanswered {
+		// A BYE ends an early dialog, too; the INVITE wants its answer.
+		l.awaitACK()
+		l.profile.send(pending, l.answerWith(ch, 487, "", nil))
 	}
 	var extra varList
 	extra.headers(req)

@@ -77,7 +77,7 @@ const plan = `
 
 // house is a Switch with a Stack on loopback.
 type house struct {
-	t     *testing.T
+	t     testing.TB
 	sw    *call.Switch
 	stack *Stack
 	bus   *event.Bus
@@ -95,9 +95,10 @@ type houseOptions struct {
 	plan     string // added to the dialplan
 	db       *sql.DB
 	limits   Limits
+	quiet    bool // nobody listens to events
 }
 
-func newHouse(t *testing.T, o houseOptions) *house {
+func newHouse(t testing.TB, o houseOptions) *house {
 	t.Helper()
 	hash := sum(hashes("MD5"), "1002", "test.local", "hashed")
 	text := fmt.Sprintf(treeText, o.gateways, o.params, hash, plan+o.plan)
@@ -118,7 +119,7 @@ func newHouse(t *testing.T, o houseOptions) *house {
 	engine.Start(context.Background())
 	opener := &sources.Opener{SoundDir: t.TempDir()}
 	h.sw = call.NewSwitch(call.Options{Bus: h.bus, Log: call.NewLog(), Globals: globals{store.Globals()}, Media: engine,
-		Sounds: soundbox{opener}, Hostname: "host", SessionsPerSecond: 1000})
+		Sounds: soundbox{opener}, Hostname: "host", SessionsPerSecond: 100000, MaxSessions: 100000})
 	dir, acl := directory.New(store), directory.NewAccessLists(store)
 	acl.Rebuild(t.Context())
 	cache := regex.NewCache(64)
@@ -136,7 +137,9 @@ func newHouse(t *testing.T, o houseOptions) *house {
 	h.sw.AddEndpoint("sofia", h.stack.Endpoint())
 	h.sw.AddCommands(h.stack.Commands()...)
 	h.sub = h.bus.Subscribe("test", 100000)
-	h.sub.ListenAll()
+	if !o.quiet {
+		h.sub.ListenAll()
+	}
 	go h.collect()
 	h.debug(t)
 	if err := h.stack.Start(t.Context()); err != nil {
@@ -301,7 +304,7 @@ func (h *house) api(line string) string {
 	return out
 }
 
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -311,7 +314,7 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-func ok(t *testing.T, err error) {
+func ok(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +322,7 @@ func ok(t *testing.T, err error) {
 }
 
 // recv takes from a channel within the test's patience.
-func recv[T any](t *testing.T, ch <-chan T) T {
+func recv[T any](t testing.TB, ch <-chan T) T {
 	t.Helper()
 	select {
 	case v := <-ch:
@@ -328,4 +331,8 @@ func recv[T any](t *testing.T, ch <-chan T) T {
 		t.Fatal("nothing came")
 		panic("unreachable")
 	}
+}
+
+func newBenchHouse(b *testing.B) *house {
+	return newHouse(b, houseOptions{quiet: true, limits: Limits{Requests: 1e9, Burst: 1e9}})
 }

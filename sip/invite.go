@@ -16,6 +16,14 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 	// All responses are to carry one tag, also those that the transaction makes.
 	localTag := newTag()
 	req.To().Params.Add("tag", localTag)
+	kept := false
+	defer func() {
+		// What is refused before there is a call is forgotten at once: a repeated
+		// INVITE is refused again, and strangers leave nothing behind.
+		if !kept {
+			tx.Terminate()
+		}
+	}()
 	sw := p.stack.Switch
 	source := sourceOf(req)
 	s := p.settings()
@@ -25,7 +33,6 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 		p.respond(req, tx, 503, "Maximum Calls In Progress", field{"Retry-After", "300"})
 		return
 	}
-	kept := false
 	defer func() {
 		if !kept {
 			p.stack.dialogs.leave(source.Addr())
@@ -270,6 +277,7 @@ func (l *leg) cancelledBy(ch *call.Channel, r *wire.Request) {
 		l.term = termination{disposition: "recv_cancel", status: 487, cause: call.CauseOriginatorCancel, reason: reason}
 	}
 	l.mu.Unlock()
+	l.awaitACK()
 	ch.Switch().Go(func() { ch.Hangup(cause) })
 }
 

@@ -23,11 +23,7 @@ const (
 
 // allow is the Allow value.
 func (s *settings) allow() string {
-	v := allowMethods
-	if s.reliable {
-		v += ", PRACK"
-	}
-	v += ", NOTIFY"
+	v := allowMethods + ", NOTIFY"
 	if s.managePresence {
 		v += ", PUBLISH, SUBSCRIBE"
 	}
@@ -37,9 +33,6 @@ func (s *settings) allow() string {
 // supported is the Supported value.
 func (s *settings) supported() string {
 	v := "path, replaces"
-	if s.reliable {
-		v = "100rel, " + v
-	}
 	if s.enableTimer {
 		v = "timer, " + v
 	}

@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,7 +17,6 @@ type settings struct {
 	name    string
 	domain  string
 	aliases []string
-	domains []string // names whose registrations belong here; "all" for every domain
 
 	sipIP    netip.Addr
 	rtpIP    netip.Addr
@@ -85,7 +85,6 @@ type settings struct {
 	sessionTimeout int
 	enableTimer    bool
 	minSE          int
-	reliable       bool
 
 	callerIDType   string
 	passCalleeID   bool
@@ -118,8 +117,9 @@ func parseACLRule(s string) aclRule {
 	return aclRule{p[0], p[1], p[2]}
 }
 
-// readSettings reads a <profile> element. globals give local addresses.
-func readSettings(n *conf.Node, globals *conf.Globals, warn func(format string, args ...any)) (*settings, error) {
+// readSettings reads a <profile> element. globals give local addresses, domains
+// are those of the directory, which a <domain name="all"> stands for.
+func readSettings(n *conf.Node, globals *conf.Globals, domains []string, warn func(format string, args ...any)) (*settings, error) {
 	p := conf.Params(n)
 	s := &settings{name: n.Attr("name"), domain: n.Attr("domain"), params: p}
 	if s.name == "" {
@@ -132,11 +132,17 @@ func readSettings(n *conf.Node, globals *conf.Globals, warn func(format string, 
 	}
 	for _, d := range n.Child("domains").ChildrenNamed("domain") {
 		if v := d.Attr("name"); v != "" {
-			if conf.True(d.Attr("alias")) && v != "all" {
-				s.aliases = append(s.aliases, v)
+			if !conf.True(d.Attr("alias")) {
+				continue
 			}
-			if conf.True(d.Attr("parse")) || conf.True(d.Attr("alias")) {
-				s.domains = append(s.domains, v)
+			names := []string{v}
+			if v == "all" {
+				names = domains
+			}
+			for _, name := range names {
+				if !slices.Contains(s.aliases, name) {
+					s.aliases = append(s.aliases, name)
+				}
 			}
 		}
 	}
@@ -172,6 +178,9 @@ func readSettings(n *conf.Node, globals *conf.Globals, warn func(format string, 
 	s.readRegistrar(p)
 	s.readMedia(p)
 	s.readSignalling(p)
+	if p.Bool("enable-100rel", false) {
+		warn("%s: profile %s: enable-100rel has no effect: provisional responses are not sent reliably", n.Where(), s.name)
+	}
 	return s, nil
 }
 
@@ -265,7 +274,6 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.sessionTimeout = p.Int("session-timeout", 0)
 	s.enableTimer = p.Bool("enable-timer", true)
 	s.minSE = max(p.Int("minimum-session-expires", 90), 90)
-	s.reliable = p.Bool("enable-100rel", false)
 	s.callerIDType = or(strings.ToLower(p.Get("caller-id-type")), "rpid")
 	s.passCalleeID = p.Bool("pass-callee-id", true)
 	s.cidInRinging = p.Bool("cid-in-1xx", true)

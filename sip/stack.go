@@ -104,7 +104,7 @@ func (s *Stack) Start(ctx context.Context) error {
 
 // startProfile reads and runs one profile of the configuration.
 func (s *Stack) startProfile(n *conf.Node) error {
-	set, err := readSettings(n, s.Store.Globals(), func(format string, args ...any) {
+	set, err := readSettings(n, s.Store.Globals(), s.Directory.Domains(), func(format string, args ...any) {
 		s.Switch.Log.Printf(call.LogWarning, format, args...)
 	})
 	if err != nil {
