@@ -83,11 +83,19 @@ func hashDump(d Deps) run {
 		if what != "all" && what != "limit" && what != "db" {
 			return reply(in, "Usage: all|limit|db [<realm>]\n")
 		}
+		wanted := func(name string) bool { return realm == "" || strings.HasPrefix(name, realm+"_") }
+		if what != "db" {
+			for _, l := range d.Limits.All("hash") {
+				if wanted(l.Name) {
+					fmt.Fprintf(in.Out, "L/%s/%d/%d/%d/%d\n", l.Name, l.Total, l.Rate, int(l.Interval.Seconds()), l.Since)
+				}
+			}
+		}
 		if what == "limit" {
 			return nil
 		}
 		for _, e := range d.Hash.All() {
-			if realm == "" || strings.HasPrefix(e.Name, realm+"_") {
+			if wanted(e.Name) {
 				fmt.Fprintf(in.Out, "D/%s/%s\n", e.Name, e.Value)
 			}
 		}

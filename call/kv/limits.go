@@ -1,6 +1,8 @@
 package kv
 
 import (
+	"sort"
+	"strings"
 	"sync"
 	"time"
 )
@@ -98,6 +100,34 @@ func (l *Limits) Usage(backend, realm, id string) Usage {
 		return Usage{it.total, it.rate}
 	}
 	return Usage{}
+}
+
+// Resource is how one resource of a backend stands.
+type Resource struct {
+	Name string // "realm_id"
+	Usage
+	Interval time.Duration // of the rate; 0: there is none
+	Since    int64         // when the interval began, seconds since the epoch; 0 without one
+}
+
+// All returns the resources of a backend, by name.
+func (l *Limits) All(backend string) []Resource {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var out []Resource
+	for name, it := range l.items {
+		rest, ok := strings.CutPrefix(name, backend+"/")
+		if !ok {
+			continue
+		}
+		r := Resource{Name: rest, Usage: Usage{it.total, it.rate}, Interval: it.interval}
+		if it.interval > 0 {
+			r.Since = it.since.Unix()
+		}
+		out = append(out, r)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
+	return out
 }
 
 // ResetInterval forgets what was counted in the current interval.
