@@ -21,10 +21,31 @@ const (
 // (bind_meta_app) sees it first, then it is queued for whoever reads digits. A
 // full queue drops it.
 func (c *Channel) ReceiveDigit(d media.Digit) {
-	if c.True("drop_dtmf") || c.intercepted(&c.interceptIn, d) {
+	if c.True("drop_dtmf") {
+		c.maskDigit()
+		return
+	}
+	if c.intercepted(&c.interceptIn, d) {
 		return
 	}
 	c.QueueDigit(d)
+}
+
+// maskDigit lets the partner hear drop_dtmf_masking_digits or
+// drop_dtmf_masking_file instead of a digit that is dropped.
+func (c *Channel) maskDigit() {
+	partner := c.Partner()
+	if partner == nil {
+		return
+	}
+	if list, err := ParseDigits(c.Get("drop_dtmf_masking_digits"), media.DigitApp); err == nil && len(list) > 0 {
+		partner.SendDigits(list)
+	}
+	if file := c.Get("drop_dtmf_masking_file"); file != "" {
+		if err := partner.PostExecute("playback", file, false); err != nil {
+			c.Log(LogWarning, "drop_dtmf_masking_file: %v", err)
+		}
+	}
 }
 
 // QueueDigit puts a digit on the queue without showing it to interceptors.

@@ -30,11 +30,15 @@ func bridge(ctx context.Context, ch *call.Channel, args string) error {
 		ch.Log(call.LogInfo, "Originate Failed.  Cause: %s", cause)
 		ch.Set("originate_failed_cause", cause.String())
 		if ch.Up() {
-			handleCause(ch, cause)
+			ch.HandleCause(cause)
 		}
 		return nil
 	}
-	err = ch.Bridge(ctx, b)
+	if err = ch.Bridge(ctx, b); err == call.ErrNotReady {
+		// The caller went away between the answer and the bridge.
+		b.Hangup(call.CauseOriginatorCancel)
+		return err
+	}
 	if b.Up() && b.State() != call.StateExchangeMedia && !b.Ready() {
 		return err
 	}
@@ -47,58 +51,6 @@ func bridge(ctx context.Context, ch *call.Channel, args string) error {
 func runAPI(ctx context.Context, ch *call.Channel, line string) {
 	name, args, _ := strings.Cut(ch.Expand(line), " ")
 	ch.Switch().Run(ctx, name, args, ch, nil)
-}
-
-// handleCause decides what a failed bridge does to the A leg: transfer, go on
-// with the next application, or hang up.
-func handleCause(ch *call.Channel, cause call.Cause) {
-	name := cause.String()
-	if to := ch.Get("transfer_on_fail"); to != "" {
-		list, rest, _ := strings.Cut(to, " ")
-		f := append(strings.Fields(rest), "", "", "")
-		if call.True(list) || listed(list, cause) {
-			if strings.EqualFold(f[0], "auto_cause") {
-				f[0] = name
-			}
-			ch.Transfer(f[0], f[1], f[2])
-			return
-		}
-	}
-	if list := ch.Get("failure_causes"); list != "" {
-		if listed(list, cause) {
-			ch.Hangup(cause)
-		}
-		return
-	}
-	goOn := ch.Get("continue_on_fail")
-	if cause == call.CauseAttendedTransfer {
-		goOn = "false"
-	}
-	switch {
-	case call.True(goOn), goOn != "" && listed(goOn, cause):
-		return
-	case goOn == "" && (cause == call.CauseNoAnswer || cause == call.CauseNoUserResponse || cause == call.CauseOriginatorCancel):
-		return
-	}
-	ch.Hangup(cause)
-}
-
-// listed reports whether a comma-separated list has the cause by name or number.
-func listed(list string, cause call.Cause) bool {
-	for _, one := range strings.Split(list, ",") {
-		one = strings.TrimSpace(one)
-		if one == "" {
-			continue
-		}
-		if c, ok := call.LookupCause(one); ok {
-			if c == cause {
-				return true
-			}
-		} else if call.ParseCause(one) == cause && one[0] >= '0' && one[0] <= '9' {
-			return true
-		}
-	}
-	return false
 }
 
 // intercept takes another call over: this channel is bridged with it, and who it
