@@ -60,17 +60,21 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	c.exportTo(b)
 	b.exportTo(c)
 	ids := []Var{{"Bridge-A-Unique-ID", c.UUID()}, {"Bridge-B-Unique-ID", b.UUID()}}
+	c.RunHooks("pre_bridge")
+	b.RunHooks("pre_bridge")
+	c.serveUrgent(ctx)
 	c.Fire(event.ChannelBridge, ids, nil)
-	if !b.setState(StateExchangeMedia, ErrMoved) {
-		tie.break_()
-	}
-	if err := media.Join(c.port, b.port); err != nil {
-		c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
+	if !b.move(StateExchangeMedia, nil) {
 		tie.break_()
 	}
 	b.awaitRunning(ctx, StateExchangeMedia)
 	c.updateDisplay(b)
 	b.updateDisplay(c)
+	c.preExecute(ctx, b)
+	if err := media.Join(c.port, b.port); err != nil {
+		c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
+		tie.break_()
+	}
 	for _, x := range []*Channel{c, b} {
 		if l, ok := x.leg.(Bridger); ok {
 			l.Bridged(x.Partner())
@@ -95,6 +99,19 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	}
 	c.unbridge(b, tie, ids)
 	return err
+}
+
+// preExecute runs the applications that bridge_pre_execute_aleg_app and
+// bridge_pre_execute_bleg_app name, on their legs.
+func (c *Channel) preExecute(ctx context.Context, b *Channel) {
+	if app := c.Get("bridge_pre_execute_bleg_app"); app != "" {
+		if err := b.PostExecute(app, c.Get("bridge_pre_execute_bleg_data"), false); err != nil {
+			b.Log(LogErr, "bridge_pre_execute_bleg_app %s: %v", app, err)
+		}
+	}
+	if app := c.Get("bridge_pre_execute_aleg_app"); app != "" && c.Ready() {
+		c.Execute(ctx, app, c.Get("bridge_pre_execute_aleg_data"))
+	}
 }
 
 // stateLimit bounds how long one leg waits until another has entered a state.
@@ -162,6 +179,7 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 	c.Fire(event.ChannelUnbridge, ids, nil)
 	c.vars.Set("bridge_channel", "")
 	c.vars.Set("bridge_uuid", "")
+	c.RunHooks("post_bridge")
 	if c.Up() && bUp && bOurs && !b.afterBridge() {
 		// The A leg was taken elsewhere: what it leaves behind ends.
 		b.Hangup(CauseNormalClearing)
@@ -169,16 +187,21 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 	if !c.Ready() || c.State() != c.Running() {
 		return
 	}
-	if c.afterBridge() {
-		return
+	answered := b.Answered()
+	if !bUp && !answered {
+		c.HandleCause(b.Cause())
 	}
-	if after := c.Get("hangup_after_bridge"); !bUp && (True(after) || strings.EqualFold(after, "explicit")) {
+	after := c.Get("hangup_after_bridge")
+	switch {
+	case !c.Ready(), c.afterBridge():
+	case !bUp && (strings.EqualFold(after, "explicit") || answered && True(after)):
 		c.Hangup(b.Cause())
 	}
 }
 
-// afterBridge does what AfterBridge, park_after_bridge and transfer_after_bridge
-// ask for and reports whether they did.
+// afterBridge does what AfterBridge, exec_after_bridge_app, park_after_bridge and
+// transfer_after_bridge ask for and reports whether they did. Those of a bridge
+// that was never answered have names of their own.
 func (c *Channel) afterBridge() bool {
 	if !c.Up() {
 		return false
@@ -190,11 +213,19 @@ func (c *Channel) afterBridge() bool {
 	if fn != nil && fn() {
 		return true
 	}
-	if c.True("park_after_bridge") {
-		c.setState(StatePark, ErrMoved)
+	if app := c.Get("exec_after_bridge_app"); app != "" {
+		return c.TransferTo(&Extension{Name: app, Actions: []Action{{App: app, Data: c.Get("exec_after_bridge_arg")}}}) == nil
+	}
+	answered := c.Answered()
+	if answered && c.True("park_after_bridge") || c.True("park_after_early_bridge") {
+		c.move(StatePark, nil)
 		return true
 	}
-	if to := c.Get("transfer_after_bridge"); to != "" {
+	to := c.Get("transfer_after_early_bridge")
+	if v := c.Get("transfer_after_bridge"); answered && v != "" {
+		to = v
+	}
+	if to != "" {
 		parts := append(strings.SplitN(to, ":", 3), "", "")
 		return c.Transfer(parts[0], parts[1], parts[2]) == nil
 	}
@@ -314,7 +345,7 @@ func (c *Channel) BridgeWith(other *Channel) error {
 	if c == other || !c.MediaReady() || !other.MediaReady() {
 		return ErrNotReady
 	}
-	if !other.setState(StateHibernate, ErrMoved) {
+	if !other.move(StateHibernate, nil) {
 		return ErrHungup
 	}
 	return c.Take(func(ctx context.Context, c *Channel) {
@@ -329,11 +360,7 @@ func (c *Channel) BridgeWith(other *Channel) error {
 // CS_SOFT_EXECUTE. When fn returns without having moved the channel it stays
 // there.
 func (c *Channel) Take(fn func(ctx context.Context, c *Channel)) error {
-	c.mu.Lock()
-	c.task = fn
-	c.redirected = true
-	c.mu.Unlock()
-	if !c.setState(StateSoftExecute, ErrMoved) {
+	if !c.move(StateSoftExecute, func() { c.task, c.redirected = fn, true }) {
 		return ErrHungup
 	}
 	return nil

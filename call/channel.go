@@ -109,6 +109,8 @@ type Channel struct {
 	other        *Profile   // the other leg's profile, for events
 	otherType    string     // "originator" or "originatee"
 	state        State      // requested
+	requests     int        // how often somebody asked for a state
+	served       int        // requests when the step that runs began
 	running      State
 	callState    CallState
 	answered     bool
@@ -503,23 +505,44 @@ func (c *Channel) Log(level Level, format string, args ...any) {
 // SetLogLevel bounds the lines of this call that are logged (uuid_loglevel).
 func (c *Channel) SetLogLevel(level Level) { c.logLevel.Store(int32(level)) }
 
-// setState requests a state and ends what the current one does. It refuses to
-// leave the hang-up states.
-func (c *Channel) setState(s State, why error) bool {
+// move requests a state, together with a change that is made under the same lock
+// (nil for none), and ends what the current state does. It refuses to leave the
+// hang-up states.
+func (c *Channel) move(s State, change func()) bool {
 	c.mu.Lock()
-	if c.state >= StateHangup && s < c.state {
+	if c.state >= StateHangup {
 		c.mu.Unlock()
 		return false
 	}
+	if change != nil {
+		change()
+	}
 	c.state = s
+	c.requests++
 	stop := c.stateStop
 	c.mu.Unlock()
 	if s != StateExchangeMedia {
 		c.breakBond()
 	}
-	stop(why)
+	stop(ErrMoved)
 	c.signal()
 	return true
+}
+
+// proceed is move for the step that runs: it goes on to s unless another state was
+// requested since the step began.
+func (c *Channel) proceed(s State, change func()) bool {
+	c.mu.Lock()
+	ours := c.requests == c.served && c.state < StateHangup
+	if ours {
+		if change != nil {
+			change()
+		}
+		c.state = s
+	}
+	c.mu.Unlock()
+	c.signal()
+	return ours
 }
 
 // exportList splits a list of variable names at commas, as export_vars has it.

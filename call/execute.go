@@ -269,30 +269,38 @@ func (c *Channel) SetResponse(text string) { c.vars.Set("current_application_res
 // executeExtension runs the actions that routing found.
 func (c *Channel) executeExtension(ctx context.Context) {
 	for {
-		c.mu.Lock()
-		ext := c.ext
-		if ext == nil || len(ext.Actions) == 0 {
-			c.ext = nil
-			c.mu.Unlock()
-			break
-		}
-		action := ext.Actions[0]
-		c.ext = &Extension{Name: ext.Name, Actions: ext.Actions[1:]}
-		c.mu.Unlock()
-		c.runAction(ctx, action)
-		if c.State() != StateExecute {
+		action, more, moved := c.nextAction()
+		if moved {
 			c.executeZombies()
 			return
 		}
-		c.serveUrgent(ctx)
-		if ctx.Err() != nil {
-			return
+		if !more {
+			break
 		}
+		c.runAction(ctx, action)
+		c.serveUrgent(ctx)
 	}
-	if c.State() == StateExecute && c.Up() {
+	if c.Up() {
 		c.Log(LogNotice, "%s has executed the last dialplan instruction, hanging up.", c.Name())
 		c.Hangup(CauseNormalClearing)
 	}
+}
+
+// nextAction takes the next action of the extension; moved tells that somebody
+// asked for another state.
+func (c *Channel) nextAction() (a Action, more, moved bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.requests != c.served || c.state != StateExecute {
+		return a, false, true
+	}
+	if c.ext == nil || len(c.ext.Actions) == 0 {
+		c.ext = nil
+		return a, false, false
+	}
+	a = c.ext.Actions[0]
+	c.ext = &Extension{Name: c.ext.Name, Actions: c.ext.Actions[1:]}
+	return a, true, false
 }
 
 // executeZombies runs the actions that are left on a channel that was hung up, if

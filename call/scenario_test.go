@@ -201,6 +201,65 @@ func TestBridge_AfterBridgeVariables(t *testing.T) {
 	}
 }
 
+func TestBridge_EndsUnanswered_IsAFailure(t *testing.T) {
+	for _, c := range []struct{ set, apps string }{
+		{"nothing=1", ""}, {"hangup_after_bridge=true", ""}, {"continue_on_fail=true", "log(INFO next)"},
+		{"continue_on_fail=CALL_REJECTED", "log(INFO next)"}, {"transfer_on_fail=CALL_REJECTED failed", "log(INFO failed)"},
+		{"park_after_bridge=true", ""},
+	} {
+		t.Run(c.set, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				b.plan["failed"] = actions("log INFO failed")
+				b.run("a", "set "+c.set, "bridge phone/early 100;fail 2000 CALL_REJECTED", "log INFO next")
+				b.after(time.Second)
+				b.wantSequence("a BRIDGE")
+				b.after(5 * time.Second)
+				got := b.applications("a")
+				if _, after, _ := strings.Cut(got, "2000 CALL_REJECTED) "); strings.TrimSpace(after) != c.apps {
+					t.Errorf("ran %s, want %q after the bridge", got, c.apps)
+				}
+				if c.apps == "" {
+					b.event("a", "HANGUP CALL_REJECTED")
+				}
+			})
+		})
+	}
+}
+
+func TestBridge_PreExecuteAndExecAfter(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.run("a", "set bridge_pre_execute_aleg_app=log", "set bridge_pre_execute_aleg_data=INFO a", "set bridge_pre_execute_bleg_app=log",
+			"set bridge_pre_execute_bleg_data=INFO b", "set execute_on_pre_bridge=log INFO hook", "set exec_after_bridge_app=log",
+			"set exec_after_bridge_arg=INFO after", "bridge phone/answer 100", "log INFO never")
+		b.after(time.Second)
+		if got := b.applications("b"); got != "log(INFO b)" {
+			t.Errorf("the B leg ran %s", got)
+		}
+		b.channel("b").Hangup(call.CauseNormalClearing)
+		b.after(time.Second)
+		_, after, _ := strings.Cut(b.applications("a"), "bridge(phone/answer 100) ")
+		if after != "log(INFO hook) log(INFO a) log(INFO after)" {
+			t.Errorf("the A leg ran %s", after)
+		}
+	})
+}
+
+func TestDropDTMF_MaskIsHeardInstead(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		a, bleg := talking(b)
+		press(a, "1")
+		b.after(time.Second)
+		a.Set("drop_dtmf", "true")
+		press(a, "2")
+		a.Set("drop_dtmf_masking_digits", "*")
+		press(a, "34")
+		b.after(time.Second)
+		if got := digits(bleg); got != "1**" {
+			t.Errorf("the partner got %q, want 1**", got)
+		}
+	})
+}
+
 func TestTransfer_AfterAnswer_NewApplicationsWithoutNewAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		b.plan["7001"] = actions("answer", "hangup")

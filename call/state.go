@@ -34,7 +34,7 @@ func (c *Channel) step() {
 	c.serveUrgent(ctx)
 	switch state {
 	case StateNew:
-		c.setState(StateInit, ErrMoved)
+		c.proceed(StateInit, nil)
 	case StateInit:
 		c.initialise(ctx)
 	case StateRouting:
@@ -73,8 +73,9 @@ func (c *Channel) enter() (State, context.Context) {
 	defer c.marking.Unlock()
 	c.mu.Lock()
 	state, old := c.state, c.running
-	c.running = state
+	c.running, c.served = state, c.requests
 	if state < StateHangup {
+		c.stateStop(ErrMoved)
 		c.stateCtx, c.stateStop = context.WithCancelCause(c.ctx)
 		c.redirected = false
 	}
@@ -109,11 +110,7 @@ func (c *Channel) initialise(ctx context.Context) {
 		c.Log(LogErr, "%s: %v", c.Name(), err)
 		c.Hangup(CauseOf(err, CauseDestinationOutOfOrder))
 	}
-	c.mu.Lock()
-	if c.state == StateInit {
-		c.state = StateRouting
-	}
-	c.mu.Unlock()
+	c.proceed(StateRouting, nil)
 	c.Fire(event.ChannelCreate, nil, nil)
 	if c.outbound {
 		c.Fire(event.ChannelOriginate, nil, nil)
@@ -165,7 +162,7 @@ func (c *Channel) route(ctx context.Context) {
 			c.Hangup(CauseNoRouteDestination)
 			return
 		}
-		c.setStateFrom(StateRouting, StateConsumeMedia)
+		c.proceed(StateConsumeMedia, nil)
 		return
 	}
 	c.mu.Lock()
@@ -182,20 +179,7 @@ func (c *Channel) route(ctx context.Context) {
 		c.Hangup(CauseNoRouteDestination)
 		return
 	}
-	c.mu.Lock()
-	c.ext = ext
-	c.mu.Unlock()
-	c.setStateFrom(StateRouting, StateExecute)
-}
-
-// setStateFrom requests a state unless another was requested meanwhile.
-func (c *Channel) setStateFrom(from, to State) {
-	c.mu.Lock()
-	if c.state == from {
-		c.state = to
-	}
-	c.mu.Unlock()
-	c.signal()
+	c.proceed(StateExecute, func() { c.ext = ext })
 }
 
 // end is the life after hang-up: CS_HANGUP, CS_REPORTING, CS_DESTROY, each once.

@@ -244,11 +244,16 @@ func (sw *Switch) Go(fn func()) {
 	}()
 }
 
-// Find returns the live channel with that UUID, or nil.
+// Find returns the channel with that UUID, or nil. As in the reference a channel
+// that was hung up is not found any more, though it still reports.
 func (sw *Switch) Find(uuid string) *Channel {
 	sw.mu.RLock()
-	defer sw.mu.RUnlock()
-	return sw.channels[uuid]
+	c := sw.channels[uuid]
+	sw.mu.RUnlock()
+	if c == nil || !c.Up() {
+		return nil
+	}
+	return c
 }
 
 // Channels returns all live channels, oldest first.

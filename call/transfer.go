@@ -39,14 +39,8 @@ func (c *Channel) Transfer(number, dialplan, context string) error {
 	p.Index++
 	p.TransferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/%s/%s", now.Unix(), NewUUID(), number, context, dialplan)
 	p.Times.ProfileCreated, p.Times.Transferred = now, now
-	tooMany := p.Index > maxTransfers
-	if !tooMany {
-		c.profiles = append(c.profiles, p)
-		c.ext = nil
-		c.redirected = true
-	}
 	c.mu.Unlock()
-	if tooMany {
+	if p.Index > maxTransfers {
 		c.Log(LogWarning, "%s was transferred more than %d times", c.Name(), maxTransfers)
 		c.Hangup(CauseExchangeRoutingError)
 		return CauseExchangeRoutingError
@@ -54,7 +48,11 @@ func (c *Channel) Transfer(number, dialplan, context string) error {
 	c.vars.Set("transfer_source", p.TransferSource)
 	c.vars.Set("transfer_history", expand.Push(c.vars.Get("transfer_history"), p.TransferSource))
 	c.Log(LogNotice, "Transfer %s to %s[%s@%s]", c.Name(), dialplan, number, context)
-	if !c.setState(StateRouting, ErrMoved) {
+	ok := c.move(StateRouting, func() {
+		c.profiles = append(c.profiles, p)
+		c.ext, c.redirected = nil, true
+	})
+	if !ok {
 		return ErrHungup
 	}
 	return nil
@@ -66,14 +64,10 @@ func (c *Channel) TransferTo(ext *Extension) error {
 		return ErrHungup
 	}
 	to := StateExecute
-	c.mu.Lock()
-	c.ext = ext
-	c.redirected = true
-	if c.running == StateExecute {
+	if c.Running() == StateExecute {
 		to = StateRouting // the way back to CS_EXECUTE
 	}
-	c.mu.Unlock()
-	if !c.setState(to, ErrMoved) {
+	if !c.move(to, func() { c.ext, c.redirected = ext, true }) {
 		return ErrHungup
 	}
 	return nil
@@ -81,7 +75,7 @@ func (c *Channel) TransferTo(ext *Extension) error {
 
 // ParkFrom takes the channel out of what it does and parks it (uuid_park).
 func (c *Channel) ParkFrom() error {
-	if !c.setState(StatePark, ErrMoved) {
+	if !c.move(StatePark, nil) {
 		return ErrHungup
 	}
 	return nil
