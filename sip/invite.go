@@ -93,9 +93,14 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 	if l.gateway != nil {
 		l.gateway.callsIn.Add(1)
 	}
-	tx.OnCancel(func(r *wire.Request) { l.cancelledBy(ch, r) })
+	// The transaction outlives the call by 32 s: it must not hold the leg.
+	stack, callID := p.stack, l.callID
+	tx.OnCancel(func(r *wire.Request) {
+		if l := stack.findLeg(callID, localTag); l != nil {
+			l.cancelledBy(l.channel(), r)
+		}
+	})
 	ch.Start()
-
 }
 
 // inboundLeg makes the leg of an INVITE.
