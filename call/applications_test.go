@@ -3,6 +3,7 @@ package call_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -327,7 +328,7 @@ func TestValet_AutoFullEmptyAndLongest(t *testing.T) {
 
 func TestValet_TimeoutGoesToOrbit(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["orbit"] = actions("log INFO orbit", "sleep 600000")
+		b.extension("orbit", "log INFO orbit", "sleep 600000")
 		b.run("a", "set valet_parking_orbit_exten=orbit", "set valet_parking_timeout=30", "answer", "valet_park lot 1")
 		b.after(29 * time.Second)
 		if strings.Contains(b.applications("a"), "orbit)") && strings.Contains(b.applications("a"), "log(") {
@@ -591,7 +592,7 @@ func TestZombieExec_RunsWhatCan(t *testing.T) {
 
 func TestUnloop_LeavesTheFarEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["out"] = actions("bridge phone/answer 10")
+		b.extension("out", "bridge phone/answer 10")
 		x := b.run("x", "bridge loopback/out/default")
 		b.after(time.Second)
 		var loop, far *call.Channel
@@ -638,6 +639,71 @@ func TestBroadcast_HoldsThePartnerMeanwhile(t *testing.T) {
 			t.Errorf("up %v, b ran %s", a.Up(), b.applications("b"))
 		}
 	})
+}
+
+func TestBridge_TerminateKeyOfEitherLeg(t *testing.T) {
+	for _, leg := range []string{"a", "b"} {
+		inBubble(t, func(t *testing.T, b *box) {
+			a, bleg := talking(b)
+			legs := map[string]*call.Channel{"a": a, "b": bleg}
+			legs[leg].Set("bridge_terminate_key", "*")
+			press(legs[leg], "*")
+			b.after(time.Second)
+			if bleg.Up() || !strings.Contains(strings.Join(b.of("a"), " "), "UNBRIDGE") {
+				t.Errorf("the key of leg %s did not end the bridge", leg)
+			}
+		})
+	}
+}
+
+func TestCampOn_UntilSomebodyAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.sw.AddEndpoint("busy", &busyTwice{})
+		a := b.run("a", "set campon=true", "set campon_sleep=5", "bridge busy/x")
+		b.after(time.Second)
+		if !a.Answered() || a.Partner() != nil {
+			t.Fatalf("answered %v, partner %v", a.Answered(), a.Partner())
+		}
+		b.after(8 * time.Second)
+		if a.Partner() != nil {
+			t.Fatal("too soon")
+		}
+		b.after(3 * time.Second)
+		if a.Partner() == nil {
+			t.Error("not connected at the third try")
+		}
+	})
+}
+
+func TestCampOn_OverGoesToFallback(t *testing.T) {
+	for _, c := range []struct{ name, set, press string }{
+		{"enough tries", "campon_retries=2", ""}, {"stop key", "campon_stop_key=1", "1"},
+	} {
+		inBubble(t, func(t *testing.T, b *box) {
+			b.extension("fallback", "log INFO fallback")
+			a := b.run("a", "set campon=true", "set "+c.set, "set campon_fallback_exten=fallback", "bridge phone/fail 100 USER_BUSY")
+			b.after(time.Second)
+			press(a, c.press)
+			b.after(15 * time.Second)
+			if !strings.HasSuffix(b.applications("a"), "log(INFO fallback)") {
+				t.Errorf("%s: ran %s", c.name, b.applications("a"))
+			}
+		})
+	}
+}
+
+// busyTwice is an endpoint whose third call is answered.
+type busyTwice struct {
+	phoneEndpoint
+	calls atomic.Int32
+}
+
+func (e *busyTwice) Dial(ctx context.Context, sw *call.Switch, r *call.DialRequest) (*call.Channel, error) {
+	if e.calls.Add(1) < 3 {
+		return nil, call.CauseUserBusy
+	}
+	r.Data = "answer 100"
+	return e.phoneEndpoint.Dial(ctx, sw, r)
 }
 
 func TestRead_Results(t *testing.T) {

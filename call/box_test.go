@@ -28,7 +28,7 @@ type box struct {
 	t      *testing.T
 	sw     *call.Switch
 	sub    *event.Subscription
-	plan   planMap
+	plan   *planMap
 	log    *call.LogFollower
 	names  map[string]string // UUID → the letter that tests use
 	events []line
@@ -65,11 +65,23 @@ func (g *globals) Set(name, value string) { g.mu.Lock(); g.m[name] = value; g.mu
 func (g *globals) Delete(name string)     { g.mu.Lock(); delete(g.m, name); g.mu.Unlock() }
 
 // planMap is a dialplan: destination → actions.
-type planMap map[string][]call.Action
+type planMap struct {
+	mu sync.Mutex
+	m  map[string][]call.Action
+}
 
-func (p planMap) Hunt(_ context.Context, _ *call.Channel, profile *call.Profile, _ string) (*call.Extension, bool, error) {
-	actions, ok := p[profile.Destination]
+func (p *planMap) Hunt(_ context.Context, _ *call.Channel, profile *call.Profile, _ string) (*call.Extension, bool, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	actions, ok := p.m[profile.Destination]
 	return &call.Extension{Name: profile.Destination, Actions: actions}, ok, nil
+}
+
+// extension sets what a destination runs.
+func (b *box) extension(destination string, list ...string) {
+	b.plan.mu.Lock()
+	b.plan.m[destination] = actions(list...)
+	b.plan.mu.Unlock()
 }
 
 // actions reads "answer", "bridge null/x" …
@@ -95,7 +107,7 @@ func (m *memorySink) Write([]int16) error { return nil }
 func (m *memorySink) Close() error        { return nil }
 
 func newBox(t *testing.T) *box {
-	b := &box{t: t, plan: planMap{}, names: map[string]string{}}
+	b := &box{t: t, plan: &planMap{m: map[string][]call.Action{}}, names: map[string]string{}}
 	bus := event.NewBus(nil, nil)
 	engine := media.NewEngine(media.EngineOptions{Codecs: codec.Table()})
 	log := call.NewLog()
@@ -268,7 +280,7 @@ func (b *box) inbound(letter, destination string) *call.Channel {
 // run makes a call that executes the given actions.
 func (b *box) run(letter string, list ...string) *call.Channel {
 	b.t.Helper()
-	b.plan["run-"+letter] = actions(list...)
+	b.extension("run-"+letter, list...)
 	return b.inbound(letter, "run-"+letter)
 }
 

@@ -328,6 +328,10 @@ func (c *Channel) updateDisplay(other *Channel) {
 func (c *Channel) exchange(ctx context.Context) {
 	for {
 		err := c.Wait(ctx, nil, WaitOptions{Digit: func(d media.Digit) bool {
+			if key := c.Get("bridge_terminate_key"); key != "" && strings.IndexByte(key, d.Char) >= 0 {
+				c.breakBond()
+				return false
+			}
 			if p := c.Partner(); p != nil {
 				p.passDigit(d)
 			}

@@ -46,7 +46,7 @@ func TestInbound_AnswerEchoHangup_EventsInOrder(t *testing.T) {
 
 func TestLoopback_OriginateParkKill_EventsOfBothLegsInOrder(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["9196"] = actions("answer", "echo")
+		b.extension("9196", "answer", "echo")
 		a := originated(t, b, "loopback/9196/default", "park")
 		b.after(time.Second)
 		a.Hangup(call.CauseNormalClearing)
@@ -182,7 +182,7 @@ func TestBridge_AfterBridgeVariables(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *box) {
-				b.plan["after"] = actions("log INFO after", "sleep 60000")
+				b.extension("after", "log INFO after", "sleep 60000")
 				a := b.run("a", "set "+c.set, "bridge null/x", "log INFO never")
 				b.after(time.Second)
 				b.channel("b").Hangup(call.CauseNormalClearing)
@@ -209,7 +209,7 @@ func TestBridge_EndsUnanswered_IsAFailure(t *testing.T) {
 	} {
 		t.Run(c.set, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *box) {
-				b.plan["failed"] = actions("log INFO failed")
+				b.extension("failed", "log INFO failed")
 				b.run("a", "set "+c.set, "bridge phone/early 100;fail 2000 CALL_REJECTED", "log INFO next")
 				b.after(time.Second)
 				b.wantSequence("a BRIDGE")
@@ -262,7 +262,7 @@ func TestDropDTMF_MaskIsHeardInstead(t *testing.T) {
 
 func TestTransfer_AfterAnswer_NewApplicationsWithoutNewAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["7001"] = actions("answer", "hangup")
+		b.extension("7001", "answer", "hangup")
 		b.run("a", "answer", "transfer 7001 XML public")
 		b.after(time.Second)
 		b.wantOrder("a", begin+" · EXECUTE answer · "+answered+" · EXECUTE_COMPLETE answer"+
@@ -278,7 +278,7 @@ func TestTransfer_AfterAnswer_NewApplicationsWithoutNewAnswer(t *testing.T) {
 
 func TestTransfer_FromOutsideWhileBridged_PartnerEnds(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["7001"] = actions("sleep 600000")
+		b.extension("7001", "sleep 600000")
 		a := b.run("a", "bridge phone/answer 10", "log INFO never")
 		b.after(time.Second)
 		if err := a.Transfer("7001", "", ""); err != nil {
@@ -295,7 +295,7 @@ func TestTransfer_FromOutsideWhileBridged_PartnerEnds(t *testing.T) {
 
 func TestTransfer_TooOften_EndsCall(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
-		b.plan["loop"] = actions("transfer loop")
+		b.extension("loop", "transfer loop")
 		b.inbound("a", "loop")
 		b.after(time.Second)
 		b.event("a", "HANGUP EXCHANGE_ROUTING_ERROR")
@@ -452,7 +452,7 @@ func TestHold_TimesAndStates(t *testing.T) {
 func TestManyCalls_LeaveNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		b.sub.UnlistenAll()
-		b.plan["many"] = actions("set hangup_after_bridge=true", "bridge null/x")
+		b.extension("many", "set hangup_after_bridge=true", "bridge null/x")
 		const calls = 1000
 		for range calls {
 			leg := &testLeg{sw: b.sw}

@@ -84,80 +84,54 @@ func attendedTransfer(ctx context.Context, ch *call.Channel, args string) error 
 // when ch hangs up.
 func (t *consultation) dial(ctx context.Context, url string) (*call.Channel, error) {
 	p := t.ch.Profile()
-	dialling, cancel := context.WithCancelCause(t.ch.Switch().Context())
-	type result struct {
-		peer *call.Channel
-		err  error
-	}
-	results := make(chan result, 1)
-	done := make(chan struct{})
-	t.ch.Switch().Go(func() {
-		peer, err := originate.Dial(dialling, t.ch.Switch(), t.ch.Expand(url),
-			originate.Options{CallerName: p.CallerName, CallerNumber: p.CallerNumber,
-				Vars: []call.Var{{Name: "originating_leg_uuid", Value: t.ch.UUID()}}})
-		results <- result{peer, err}
-		close(done)
-	})
-	stop := func() {}
+	d := dialBeside(t.ch.Switch(), t.ch.Expand(url), originate.Options{CallerName: p.CallerName, CallerNumber: p.CallerNumber,
+		Vars: []call.Var{{Name: "originating_leg_uuid", Value: t.ch.UUID()}}})
 	if tone := t.ch.Get("transfer_ringback"); tone != "" {
 		if strings.HasPrefix(tone, "%(") {
 			tone = "tone_stream://" + tone + ";loops=-1"
 		}
 		if quiet, err := t.ch.PlayBehind(ctx, tone); err == nil {
-			stop = quiet
+			defer quiet()
 		}
 	}
-	defer func() { stop() }()
 	cancelKey := t.key(nil, "attxfer_cancel_key", '#')
-	for {
-		err := t.ch.Wait(ctx, done, call.WaitOptions{Digit: func(d media.Digit) bool { return d.Char == cancelKey }})
-		switch {
-		case err == nil:
-			r := <-results
-			cancel(nil)
-			return r.peer, r.err
-		case errors.Is(err, call.ErrBreak):
-			continue
-		}
-		if !t.ch.Up() && t.partner != nil && t.partner.Up() && t.ch.Private("transfer zombie") != nil {
-			t.goOn(done, func() *call.Channel { r := <-results; cancel(nil); return r.peer })
-			return nil, err
-		}
-		cancel(call.CauseOriginatorCancel)
-		<-done
-		if r := <-results; r.peer != nil {
-			r.peer.Hangup(call.CauseOriginatorCancel)
-		}
-		if errors.Is(err, call.ErrStopped) {
-			return nil, call.CauseOriginatorCancel
-		}
+	err := wait(ctx, t.ch, d.done, call.WaitOptions{Digit: func(d media.Digit) bool { return d.Char == cancelKey }})
+	switch {
+	case err == nil:
+		return d.peer, d.err
+	case !t.ch.Up() && t.partner != nil && t.partner.Up() && t.ch.Private("transfer zombie") != nil:
+		t.goOn(d)
 		return nil, err
 	}
+	d.drop()
+	if errors.Is(err, call.ErrStopped) {
+		return nil, call.CauseOriginatorCancel
+	}
+	return nil, err
 }
 
 // goOn lets the partner wait for the new leg after ch hung up.
-func (t *consultation) goOn(done <-chan struct{}, answered func() *call.Channel) {
-	partner := t.partner
-	err := partner.Take(func(ctx context.Context, c *call.Channel) {
+func (t *consultation) goOn(d *sideDial) {
+	err := t.partner.Take(func(ctx context.Context, c *call.Channel) {
 		stop := func() {}
 		if music := c.HoldMusic(); music != "" {
 			if quiet, err := c.PlayBehind(ctx, music); err == nil {
 				stop = quiet
 			}
 		}
-		err := c.Wait(ctx, done, call.WaitOptions{})
+		err := wait(ctx, c, d.done, call.WaitOptions{})
 		stop()
-		if err != nil {
-			return
-		}
-		peer := answered()
-		if peer == nil {
+		switch {
+		case err != nil:
+			d.drop()
+		case d.peer == nil:
 			c.Hangup(call.CauseNormalClearing)
-			return
+		default:
+			setResult(d.peer, d.peer.BridgeWith(c))
 		}
-		setResult(peer, peer.BridgeWith(c))
 	})
 	if err != nil {
+		d.drop()
 		t.ch.Log(call.LogErr, "attended transfer: %v", err)
 	}
 }

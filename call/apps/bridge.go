@@ -24,7 +24,16 @@ func bridge(ctx context.Context, ch *call.Channel, args string) error {
 	if api := ch.Get("api_before_bridge"); api != "" {
 		runAPI(ctx, ch, api)
 	}
-	b, err := originate.Dial(ctx, ch.Switch(), args, originate.Options{Originator: ch})
+	var b *call.Channel
+	var err error
+	if ch.True("campon") {
+		b, err = campOn(ctx, ch, args)
+	} else {
+		b, err = originate.Dial(ctx, ch.Switch(), args, originate.Options{Originator: ch})
+	}
+	if afterCamp(ch, err) {
+		return nil
+	}
 	if err != nil {
 		cause := call.CauseOf(err, call.CauseDestinationOutOfOrder)
 		ch.Log(call.LogInfo, "Originate Failed.  Cause: %s", cause)
