@@ -145,16 +145,6 @@ func (p *phone) packets() []media.Packet {
 	return h
 }
 
-// audio returns the audio packets among ks.
-func (p *phone) audio(ks []media.Packet) (out []media.Packet) {
-	for _, k := range ks {
-		if k.PayloadType == p.format.PayloadType {
-			out = append(out, k)
-		}
-	}
-	return out
-}
-
 // decode returns the sound of packets.
 func (p *phone) decode(ks []media.Packet) (pcm []int16) {
 	dec, err := p.format.Codec.NewDecoder(p.format, p.format.Codec.Rate)

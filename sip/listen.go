@@ -15,15 +15,15 @@ import (
 	"github.com/switchlet/switchlet/call"
 )
 
-// datagramLimit lifts sipgo's own bound of 1300 bytes for a datagram that we
-// send: like the reference we let the network fragment rather than lose the call.
-// What sipgo tells its default log are details of its reference counts; what
+// library is done once for all stacks of a process, since what it sets are sipgo's
+// package variables: it lifts sipgo's own bound of 1300 bytes for a datagram that
+// we send (like the reference we let the network fragment rather than lose the
+// call) and silences its default log, which tells of its reference counts. What
 // matters comes through the log of each profile.
-var datagramLimit = func() int {
+var library = sync.OnceFunc(func() {
 	wire.UDPMTUSize = maxDatagram + 200
 	wire.SetDefaultLogger(slog.New(slog.DiscardHandler))
-	return maxDatagram
-}()
+})
 
 const (
 	// maxDatagram is the largest UDP payload in bytes.

@@ -68,6 +68,7 @@ type Stack struct {
 
 // New makes a Stack that does nothing until Start.
 func New(o Options) *Stack {
+	library()
 	o.Limits = o.Limits.withDefaults()
 	s := &Stack{
 		Options:  o,

@@ -30,6 +30,7 @@ func (d displacement) over() bool {
 	return true
 }
 
+//lint:ignore ST1005 the reference's words
 var errDisplaced = errors.New("Only 1 of the same file per channel please!")
 
 // Displace plays a file instead of what a leg hears, until its end, the limit

@@ -114,7 +114,7 @@ func merge(found, group, domain *conf.Node) *User {
 	node.SetAttr("domain-name", domain.Attr("name"))
 	u := &User{ID: node.Attr("id"), Domain: domain.Attr("name"), Group: group.Attr("name"), Node: node}
 	for _, a := range node.Attrs {
-		u.Attributes = append(u.Attributes, conf.Pair{Name: a.Name, Value: a.Value})
+		u.Attributes = append(u.Attributes, conf.Pair(a))
 	}
 	for _, c := range containers {
 		inherit(node, c.container, c.element, group, domain)

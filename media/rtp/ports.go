@@ -9,7 +9,9 @@ import (
 )
 
 // ErrNoPorts means that every port of the range is in use.
-var ErrNoPorts = errors.New("No RTP ports available!") //nolint:staticcheck // the reference's log text
+//
+//lint:ignore ST1005 the reference's words
+var ErrNoPorts = errors.New("No RTP ports available!")
 
 // Ports is a range of UDP ports for RTP: the even ones, each with the odd one
 // after it for RTCP. The first is chosen at random, and all are used before any

@@ -22,7 +22,6 @@ type Call struct {
 	local  string // From of our requests
 	invite *sip.Request
 	server *sip.ServerTx // of an incoming call
-	client *sip.ClientTx
 
 	mu       sync.Mutex
 	remote   string // To of our requests

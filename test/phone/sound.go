@@ -40,7 +40,6 @@ type Sound struct {
 	level    float64 // amplitude, 0 to 1
 	muted    bool
 	heard    []int16
-	times    []time.Time // of packets that came
 	digits   []byte
 	lastTS   uint32 // of the last digit
 	rate     int
