@@ -28,6 +28,7 @@ import (
 	"github.com/switchlet/switchlet/media/stream"
 	"github.com/switchlet/switchlet/sip"
 	"github.com/switchlet/switchlet/store"
+	"github.com/switchlet/switchlet/webrtc"
 )
 
 // Limits of time when starting and stopping.
@@ -53,9 +54,9 @@ type Box struct {
 	directory *directory.Directory
 	acl       *directory.AccessLists
 	parts     []part
-	// registered lists the phones that are registered.
-	registered func() []sip.Registration
-	warnings   []conf.Warning // of the configuration, told by Start
+	phones    *sip.Stack
+	browsers  *webrtc.Server
+	warnings  []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
 	started  []part
@@ -214,12 +215,13 @@ func (b *Box) tables(db *kv.DB) {
 	sw.AddCommands(commands.Table(commands.Deps{Store: b.store, Directory: b.directory, ACL: b.acl, Regex: cache,
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
 		Shutdown:      func(bool) { b.Quit() },
-		Registrations: func() [][]string { return b.registrations() },
-		Modules:       modules, Codecs: b.codecNames(), Files: []string{"wav", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
+		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: nil})...)
 	sw.AddEndpoint("null", endpoint.Null{})
 	sw.AddEndpoint("loopback", endpoint.Loopback{})
 	sw.AddEndpoint("error", endpoint.Error{})
+	sw.AddEndpoint("pickup", endpoint.Pickup{})
 	sw.AddEndpoint("user", endpoint.User{Directory: b.directory})
 	sw.AddEndpoint("group", endpoint.Group{Directory: b.directory})
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }

@@ -11,6 +11,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/conference"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/originate"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
@@ -36,11 +37,11 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	}
 	socket := b.eventSocket()
 	b.Switch.AddApplications(server.Application(socket))
-	verto, err := b.verto(source)
+	verto, err := b.newBrowsers(source)
 	if err != nil {
 		return fmt.Errorf("verto: %w", err)
 	}
-	phones, err := b.phones(core, source)
+	phones, err := b.newPhones(core, source)
 	if err != nil {
 		return fmt.Errorf("sip: %w", err)
 	}
@@ -62,8 +63,8 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 
 func nothing() error { return nil }
 
-// verto makes the browsers' side.
-func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
+// newBrowsers makes the browsers' side.
+func (b *Box) newBrowsers(source *cert.Source) (*webrtc.Server, error) {
 	offset := 0
 	if b.Options.Conf != "" {
 		offset = b.Options.PortOffset
@@ -74,6 +75,7 @@ func (b *Box) verto(source *cert.Source) (*webrtc.Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	b.browsers = s
 	b.Switch.AddCommands(s.Commands()...)
 	for name, e := range s.Endpoints() {
 		b.Switch.AddEndpoint(name, e)
@@ -103,8 +105,8 @@ func (b *Box) conferences() *conference.Rooms {
 	return rooms
 }
 
-// phones makes the SIP side.
-func (b *Box) phones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
+// newPhones makes the SIP side.
+func (b *Box) newPhones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
 	settings := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
 	first := b.port("rtp_start_port", settings.Int("rtp-start-port", 16384))
 	last := b.port("rtp_end_port", settings.Int("rtp-end-port", 32768))
@@ -116,7 +118,7 @@ func (b *Box) phones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
 		Ports: ports, DB: core.Writer(), TLSConfig: &tls.Config{GetCertificate: source.Certificate, MinVersion: tls.VersionTLS12}})
 	b.Switch.AddEndpoint("sofia", s.Endpoint())
 	b.Switch.AddCommands(s.Commands()...)
-	b.registered = s.Registrations
+	b.phones = s
 	return s, nil
 }
 
@@ -136,13 +138,24 @@ func listenAt(n int) func(network, address string) (net.Listener, error) {
 
 // registrations are the rows of "show registrations".
 func (b *Box) registrations() [][]string {
-	if b.registered == nil {
+	if b.phones == nil {
 		return nil
 	}
 	var rows [][]string
-	for _, r := range b.registered() {
+	for _, r := range b.phones.Registrations() {
 		rows = append(rows, []string{r.User, r.Realm, r.Token, r.URL, strconv.FormatInt(r.Expires.Unix(), 10),
 			r.NetworkIP, r.NetworkPort, r.NetworkProto, r.Hostname, r.Metadata})
 	}
 	return rows
+}
+
+// chat delivers a message by the protocol that its recipient speaks.
+func (b *Box) chat(ctx context.Context, protocol string, e *event.Event) bool {
+	switch protocol {
+	case "sip":
+		return b.phones.SendMessage(ctx, e.Get("from"), e.Get("to"), e.Get("type"), e.Body) == nil
+	case "verto":
+		return b.browsers.Deliver(e.Get("to"), e)
+	}
+	return false
 }
