@@ -10,7 +10,8 @@ import (
 	"github.com/switchlet/switchlet/conf"
 )
 
-// sofiaUsage is the help text of the command.
+// sofiaUsage is the help text of the command, to the letter: it names some words
+// that have no effect here, and not all that have.
 const sofiaUsage = `USAGE:
 --------------------------------------------------------------------------------
 sofia global siptrace <on|off>
@@ -22,9 +23,10 @@ sofia profile <name> [start | stop | restart | rescan] [wait]
                      check_sync [<call_id> | <[user]@domain>]
                      [register | unregister] [<gateway name> | all]
                      killgw <gateway name>
-                     startgw <gateway name>
+                     [stun-auto-disable | stun-enabled] [true | false]]
                      siptrace <on|off>
-                     gwlist [up|down]
+                     capture  <on|off>
+                     watchdog <on|off>
 
 sofia <status|xmlstatus> profile <name> [reg [<contact str>]] | [pres <pres str>] | [user <user@domain>]
 sofia <status|xmlstatus> gateway <name>
