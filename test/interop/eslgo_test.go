@@ -222,7 +222,7 @@ func TestEslgo_ServesCallsOfTheSocketApplication(t *testing.T) {
 		r.err = c.HangupCall(ctx, id, "CALL_REJECTED")
 	})
 	w := observe(t, b)
-	box.Eventually(t, patience, "eslgo listens", func() bool { return !free(port) })
+	box.Eventually(t, patience, "eslgo listens", func() bool { return !free("127.0.0.1", port) })
 	api := b.ESL(t)
 	if out := b.API(t, api, fmt.Sprintf("originate {origination_uuid=far}loopback/socket-%d/interop &park()", port)); !strings.HasPrefix(out, "+OK") {
 		t.Fatalf("originate said %q", out)

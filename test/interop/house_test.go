@@ -2,10 +2,10 @@ package interop
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,7 +101,7 @@ func freePort(t *testing.T) int {
 		}
 		port := u.LocalAddr().(*net.UDPAddr).Port
 		u.Close()
-		if port%2 == 0 && port < 65000 && free(port) && free(port+1) {
+		if port%2 == 0 && port < 65000 && free("127.0.0.1", port) && free("127.0.0.1", port+1) {
 			return port
 		}
 	}
@@ -109,8 +109,8 @@ func freePort(t *testing.T) int {
 	return 0
 }
 
-func free(port int) bool {
-	addr := fmt.Sprintf("127.0.0.1:%d", port)
+func free(ip string, port int) bool {
+	addr := net.JoinHostPort(ip, strconv.Itoa(port))
 	l, err := net.Listen("tcp4", addr)
 	if err != nil {
 		return false

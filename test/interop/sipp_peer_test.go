@@ -25,6 +25,8 @@ type sipp struct {
 	RTP      int // port for sound, one that is free if zero
 	Port     int // of SIP, one that is free if zero
 	TCP      bool
+	To       int           // the profile's port before the offset, box.SIP if zero
+	IP       string        // where SIPp is, 127.0.0.1 if empty
 	Limit    time.Duration // for all calls, 30 s if zero
 }
 
@@ -36,7 +38,8 @@ type running struct {
 	messages string
 	errors   string
 	output   strings.Builder
-	done     chan error
+	ended    chan struct{} // closed when SIPp has
+	err      error         // what it ended with
 }
 
 // start starts SIPp towards a box.
@@ -45,7 +48,7 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 	path := program(t, "sipp", "sip-tester")
 	dir := t.TempDir()
 	r := &running{scenario: s.Scenario, port: s.Port, messages: filepath.Join(dir, "messages"),
-		errors: filepath.Join(dir, "errors"), done: make(chan error, 1)}
+		errors: filepath.Join(dir, "errors"), ended: make(chan struct{})}
 	if r.port == 0 {
 		r.port = freePort(t)
 	}
@@ -63,7 +66,13 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 	if s.Limit > 0 {
 		limit = s.Limit
 	}
-	args := []string{b.Addr(box.SIP), "-sf", "sipp/" + s.Scenario + ".xml", "-i", "127.0.0.1",
+	if s.To == 0 {
+		s.To = box.SIP
+	}
+	if s.IP == "" {
+		s.IP = "127.0.0.1"
+	}
+	args := []string{b.Addr(s.To), "-sf", "sipp/" + s.Scenario + ".xml", "-i", s.IP,
 		"-p", strconv.Itoa(r.port), "-cp", strconv.Itoa(freePort(t)), "-nostdin",
 		"-m", strconv.Itoa(max(1, s.Calls)), "-l", strconv.Itoa(max(1, s.Calls)),
 		"-d", strconv.Itoa(int(s.Talk.Milliseconds())),
@@ -88,12 +97,24 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 	}
 	go func() {
 		defer cancel()
-		r.done <- r.cmd.Wait()
-		close(r.done)
+		r.err = r.cmd.Wait()
+		close(r.ended)
 	}()
 	t.Cleanup(func() {
 		r.cmd.Process.Kill()
-		<-r.done
+		<-r.ended
+		if t.Failed() {
+			r.tell(t)
+		}
+	})
+	// A call to a port that nobody has open yet would fail at once.
+	box.Eventually(t, patience, "SIPp has its port", func() bool {
+		select {
+		case <-r.ended:
+			return true
+		default:
+			return !free(s.IP, r.port)
+		}
 	})
 	return r
 }
@@ -102,13 +123,19 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 // says.
 func (r *running) wait(t *testing.T) {
 	t.Helper()
-	if err := <-r.done; err != nil {
-		t.Errorf("SIPp, scenario %s: %v", r.scenario, err)
-		dump(t, r.errors)
-		dump(t, r.messages)
-		if info, statErr := os.Stat(r.errors); statErr != nil || info.Size() == 0 {
-			t.Logf("SIPp said\n%s", r.output.String())
-		}
+	<-r.ended
+	if r.err != nil {
+		t.Errorf("SIPp, scenario %s: %v", r.scenario, r.err)
+	}
+}
+
+// tell prints what SIPp has seen.
+func (r *running) tell(t *testing.T) {
+	t.Helper()
+	dump(t, r.errors)
+	dump(t, r.messages)
+	if info, err := os.Stat(r.messages); err != nil || info.Size() == 0 {
+		t.Logf("SIPp said\n%s", r.output.String())
 	}
 }
 
@@ -133,4 +160,20 @@ func (r *running) count(t *testing.T, first string) int {
 		}
 	}
 	return n
+}
+
+// header is the first line of the messages that begins so.
+func (r *running) header(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(r.messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, ok := strings.CutPrefix(line, name); ok {
+			return strings.TrimSpace(value)
+		}
+	}
+	t.Errorf("no %s was sent", name)
+	return ""
 }
