@@ -19,6 +19,9 @@ const maxExecuteDepth = 32
 // an unanswered outbound leg.
 const outboundMediaWait = 2 * time.Second
 
+// applicationWait bounds AwaitApplication.
+const applicationWait = 200 * time.Millisecond
+
 // scopes are the variables of the applications that run, innermost last.
 type scopes struct {
 	mu     sync.RWMutex
@@ -223,6 +226,7 @@ func (c *Channel) runApp(ctx context.Context, app *Application, args string) err
 	c.vars.Set("current_application", app.Name)
 	c.vars.Set("current_application_data", text)
 	c.vars.Set("current_application_response", "")
+	c.signal()
 	about := []Var{{"Application", app.Name}, {"Application-Data", text}}
 	ids := []Var{{"Application-UUID", id}, {"Application-UUID-Name", idName}}
 	c.Fire(event.ChannelExecute, nil, append(about[:2:2], ids...))
@@ -261,6 +265,22 @@ func (c *Channel) callApp(ctx context.Context, app *Application, text string) (e
 		}
 	}()
 	return app.Run(ctx, c, text)
+}
+
+// AwaitApplication waits, a short while at most, until the channel, which is
+// another than the caller's, has begun to execute an application.
+func (c *Channel) AwaitApplication(ctx context.Context) {
+	signal := make(chan struct{}, 1)
+	defer c.Notify(signal)()
+	ctx, cancel := context.WithTimeout(ctx, applicationWait)
+	defer cancel()
+	for c.Up() && c.vars.Get("current_application") == "" {
+		select {
+		case <-signal:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // SetResponse is what Application-Response of CHANNEL_EXECUTE_COMPLETE says.

@@ -51,6 +51,8 @@ func originateCommand(ctx context.Context, sw *call.Switch, in *call.Invocation)
 	if err != nil && c.Up() {
 		c.Hangup(call.CauseDestinationOutOfOrder)
 	}
+	// Whoever reads the reply may ask at once what the channel does.
+	c.AwaitApplication(ctx)
 	fmt.Fprintf(in.Out, "+OK %s\n", c.UUID())
 	return nil
 }
