@@ -1,0 +1,145 @@
+package cdr
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/expand"
+	"github.com/switchlet/switchlet/conf"
+)
+
+// builtin is the template that needs no configuration (spec/config.md §5).
+const builtin = `"${caller_id_name}","${caller_id_number}","${destination_number}","${context}","${start_stamp}",` +
+	`"${answer_stamp}","${end_stamp}","${duration}","${billsec}","${hangup_cause}","${uuid}","${bleg_uuid}", "${accountcode}"` + "\n"
+
+// maxAccount bounds the length of an account's file name in bytes.
+const maxAccount = 128
+
+// csv writes the lines of cdr_csv.conf. A file is opened for each line, so that
+// other programs may move it away.
+type csv struct {
+	dir         string
+	legA, legB  bool
+	masterOnly  bool
+	fallback    string // the default template's text
+	templates   map[string]string
+	rotateOnHup bool
+
+	mu sync.Mutex // of the files
+}
+
+// readCSV reads cdr_csv.conf; nil: it does not exist, no lines are written. What
+// is wrong is told to warn.
+func readCSV(c *conf.Node, logDir string, warn func(format string, args ...any)) *csv {
+	if c == nil {
+		return nil
+	}
+	p := conf.Params(c)
+	f := &csv{dir: filepath.Join(first(p.Get("log-base"), logDir), "cdr-csv"), masterOnly: p.Bool("master-file-only", false),
+		rotateOnHup: p.Bool("rotate-on-hup", false), templates: map[string]string{"default": builtin}}
+	for _, l := range strings.ToLower(p.Get("legs")) {
+		switch l {
+		case 'a':
+			f.legA = true
+		case 'b':
+			f.legB = true
+		default:
+			warn("%s: legs is %q, want a, b or ab; a is taken", c.Where(), p.Get("legs"))
+		}
+	}
+	if !f.legA && !f.legB {
+		f.legA = true
+	}
+	for _, t := range c.Child("templates").ChildrenNamed("template") {
+		if name := t.Attr("name"); name != "" {
+			f.templates[name] = t.Text + "\n"
+		}
+	}
+	name := first(p.Get("default-template"), "default")
+	text, ok := f.templates[name]
+	if !ok {
+		warn("%s: there is no template %q; the built-in one is taken", c.Where(), name)
+		text = builtin
+	}
+	f.fallback = text
+	return f
+}
+
+// write appends the lines of one leg.
+func (f *csv) write(r *Record, e *event.Event, global expand.Resolver) error {
+	if !(f.legA && f.legB) && (f.legA && r.originated || f.legB && r.hasOriginatees) {
+		return nil
+	}
+	if err := os.MkdirAll(f.dir, 0o750); err != nil {
+		return fmt.Errorf("cdr_csv: %w", err)
+	}
+	own, named := f.templates[r.AccountCode]
+	if !named {
+		own = f.fallback
+	}
+	line := fill(own, e, global)
+	var errs []error
+	if r.AccountCode != "" && !f.masterOnly {
+		errs = append(errs, f.append(accountFile(r.AccountCode), line))
+	}
+	if own != f.fallback {
+		line = fill(f.fallback, e, global)
+	}
+	return errors.Join(append(errs, f.append("Master.csv", line))...)
+}
+
+// accountFile is the file of an account; the code comes from the call and must
+// not lead out of the directory.
+func accountFile(code string) string {
+	name := strings.Map(func(c rune) rune {
+		if c == '/' || c == '\\' || c == ':' || c < ' ' {
+			return '_'
+		}
+		return c
+	}, code)
+	if len(name) > maxAccount {
+		name = strings.ToValidUTF8(name[:maxAccount], "_")
+	}
+	return strings.TrimLeft(name, ".") + ".csv"
+}
+
+func (f *csv) append(name, line string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	out, err := os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	if err != nil {
+		return fmt.Errorf("cdr_csv: %w", err)
+	}
+	_, err = out.WriteString(line)
+	if err = errors.Join(err, out.Close()); err != nil {
+		return fmt.Errorf("cdr_csv: %w", err)
+	}
+	return nil
+}
+
+// rotate moves every file away; the time is added to its name.
+func (f *csv) rotate(now time.Time) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	entries, err := os.ReadDir(f.dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("cdr_csv: %w", err)
+	}
+	var errs []error
+	for _, e := range entries {
+		if filepath.Ext(e.Name()) != ".csv" || e.IsDir() {
+			continue
+		}
+		file := filepath.Join(f.dir, e.Name())
+		if err := os.Rename(file, file+now.Format(".2006-01-02-15-04-05")); err != nil {
+			errs = append(errs, fmt.Errorf("cdr_csv: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,174 @@
+package cdr
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/store"
+)
+
+// queue is how many ended legs may wait for the disk; newer ones are lost, which
+// is counted and logged.
+const queue = 5000
+
+// day is the unit of history-days.
+const day = 24 * time.Hour
+
+// defaultDays is how long the history is kept where cdr_csv.conf says nothing.
+const defaultDays = 365
+
+// complaintEvery bounds how often trouble with the disk is logged.
+const complaintEvery = 10 * time.Second
+
+// Options are what a Recorder is made with. Switch, DB and LogDir are required.
+type Options struct {
+	Switch *call.Switch
+	DB     *store.DB
+	Conf   *conf.Node // cdr_csv.conf; nil: no CSV files
+	LogDir string
+	// Observe gets every leg that ended, also those that process_cdr keeps out of
+	// the history. It must not block; nil: nobody counts.
+	Observe func(*Record)
+}
+
+// Recorder writes the call history of a switch.
+type Recorder struct {
+	o       Options
+	csv     *csv
+	history *history
+	sub     *event.Subscription
+	hup     func()
+	done    sync.WaitGroup
+	failed  atomic.Uint64
+	told    atomic.Int64 // when the last complaint was logged, ns
+}
+
+// New makes a Recorder that does nothing until Start.
+func New(o Options) *Recorder {
+	r := &Recorder{o: o}
+	r.csv = readCSV(o.Conf, o.LogDir, func(format string, args ...any) { o.Switch.Log.Printf(call.LogWarning, format, args...) })
+	return r
+}
+
+// Start begins to record. It fails when the table cannot be made.
+func (r *Recorder) Start(ctx context.Context) error {
+	p := conf.Params(r.o.Conf)
+	if p.Bool("history", true) {
+		h, err := openHistory(ctx, r.o.DB, time.Duration(max(p.Int("history-days", defaultDays), 0))*day, r.complain)
+		if err != nil {
+			return err
+		}
+		r.history = h
+	}
+	r.sub = r.o.Switch.Bus.Subscribe("cdr", queue)
+	r.sub.Listen(event.ChannelHangupComplete)
+	if r.csv != nil && r.csv.rotateOnHup {
+		r.hup = r.o.Switch.Bus.Handle(event.Trap, "", func(e *event.Event) {
+			if e.Get("Trapped-Signal") == "HUP" {
+				if err := r.csv.rotate(time.Now()); err != nil {
+					r.complain(err)
+				}
+			}
+		})
+	}
+	r.done.Add(1)
+	go r.run()
+	return nil
+}
+
+// run records until the subscription is closed and empty.
+func (r *Recorder) run() {
+	defer r.done.Done()
+	for {
+		e, err := r.sub.Next(context.Background())
+		if err != nil {
+			return
+		}
+		r.record(e)
+	}
+}
+
+func (r *Recorder) record(e *event.Event) {
+	rec := fromEvent(e)
+	if r.o.Observe != nil {
+		r.o.Observe(&rec)
+	}
+	if !rec.wanted(e.Get("variable_process_cdr")) {
+		return
+	}
+	if r.history != nil {
+		if err := r.history.add(&rec); err != nil {
+			r.complain(err)
+		}
+	}
+	if r.csv != nil {
+		if err := r.csv.write(&rec, e, r.o.Switch.GlobalResolver()); err != nil {
+			r.complain(err)
+		}
+	}
+}
+
+// complain counts what could not be written, and logs it now and then.
+func (r *Recorder) complain(err error) {
+	r.failed.Add(1)
+	now := time.Now().UnixNano()
+	if last := r.told.Load(); now-last > int64(complaintEvery) && r.told.CompareAndSwap(last, now) {
+		r.o.Switch.Log.Printf(call.LogErr, "call history: %v (%d failures so far); calls go on", err, r.failed.Load())
+	}
+}
+
+// Lost is how many legs were not recorded because the queue was full, and how
+// many writes failed.
+func (r *Recorder) Lost() (dropped, failed uint64) {
+	if r.sub != nil {
+		dropped = r.sub.Lost()
+	}
+	return dropped, r.failed.Load()
+}
+
+// Flush waits until what was queued before is on its way to the disk.
+func (r *Recorder) Flush(ctx context.Context) error {
+	if r.history == nil {
+		return nil
+	}
+	return r.history.batch.Flush(ctx)
+}
+
+// Close writes what waits and ends.
+func (r *Recorder) Close() {
+	if r.sub == nil {
+		return
+	}
+	if r.hup != nil {
+		r.hup()
+	}
+	r.sub.Close()
+	r.done.Wait()
+	if r.history != nil {
+		r.history.close()
+	}
+}
+
+// Commands returns the command cdr_csv (spec/api-commands.md §2).
+func (r *Recorder) Commands() []call.Command {
+	return []call.Command{{Name: "cdr_csv", Syntax: "parameters", Description: "cdr_csv controls", Module: "mod_cdr_csv",
+		Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
+			if in.Args != "rotate" {
+				return call.ErrCommand
+			}
+			if r.csv != nil {
+				if err := r.csv.rotate(time.Now()); err != nil {
+					r.complain(err)
+				}
+			}
+			in.Out.WriteString("+OK")
+			return nil
+		}}}
+}
+
+func yes(s string) bool { return call.True(s) }
