@@ -104,7 +104,8 @@ limits=()
 if [ "$mode" = update ]; then limits=(-count 3); fi
 if [ "$mode" = listed ]; then
     comm -23 "$tmp/known" "$tmp/listed" >"$tmp/skip"
-    limits=(-skip "$tmp/skip")
+    # One at a time: some cases read every event of the switch, those of other cases too.
+    limits=(-skip "$tmp/skip" -jobs 1)
     echo "conformance: $(wc -l <"$tmp/listed") listed cases"
 fi
 status=0
