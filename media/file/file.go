@@ -1,7 +1,7 @@
 // Package file opens and makes sound files, choosing the format by the file's
 // extension as FreeSWITCH does: ".wav"; ".r8", ".r16", ".r24", ".r32" (16-bit PCM at
 // that rate); ".raw" (16-bit PCM at the rate asked for); ".ul", ".ulaw", ".PCMU" and
-// ".al", ".alaw", ".PCMA" (G.711).
+// ".al", ".alaw", ".PCMA" (G.711); ".mp3", which is read only.
 //
 // Sources are mono, at the file's own rate: media/resample brings them to another,
 // media/stream does so for paths and URIs. Sinks are made for one rate and a number of
@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/file/mp3"
 	"github.com/switchlet/switchlet/media/file/raw"
 	"github.com/switchlet/switchlet/media/file/wav"
 )
@@ -38,7 +39,8 @@ type format struct {
 	extension string
 	encoding  raw.Encoding
 	rate      int // Hz; 0 is the rate asked for
-	header    bool
+	header    bool // a WAVE file
+	mp3       bool
 }
 
 func formats() []format {
@@ -51,6 +53,7 @@ func formats() []format {
 		{extension: "pcmu", encoding: raw.ULaw, rate: 8000},
 		{extension: "al", encoding: raw.ALaw, rate: 8000}, {extension: "alaw", encoding: raw.ALaw, rate: 8000},
 		{extension: "pcma", encoding: raw.ALaw, rate: 8000},
+		{extension: "mp3", mp3: true},
 	}
 }
 
@@ -118,6 +121,13 @@ func OpenReader(r io.ReadSeeker, name string, rate int) (Audio, error) {
 		}
 		return a, nil
 	}
+	if f.mp3 {
+		a, err := mp3.NewReader(r, name)
+		if err != nil {
+			return nil, err
+		}
+		return a, nil
+	}
 	if f.rate != 0 {
 		rate = f.rate
 	}
@@ -150,6 +160,9 @@ func create(path string, rate, channels int, keep bool) (media.Sink, error) {
 	f, err := formatOf(path)
 	if err != nil {
 		return nil, err
+	}
+	if f.mp3 {
+		return nil, fmt.Errorf("%s: MP3 files are read only", path)
 	}
 	if f.header {
 		begin := wav.Create
