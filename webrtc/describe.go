@@ -137,16 +137,16 @@ func refuse(b *strings.Builder, s *section) {
 }
 
 // offerText is our own offer of one audio section.
-func (t *transport) offerText(maps []rtpmap, ptime int) string {
+func (t *transport) offerText(mid string, maps []rtpmap, ptime int, direction string) string {
 	var b strings.Builder
-	t.head(&b, []string{"0"})
+	t.head(&b, []string{mid})
 	formats := make([]string, 0, len(maps))
 	for _, m := range maps {
 		formats = append(formats, fmt.Sprint(m.payload))
 	}
-	fmt.Fprintf(&b, "m=audio %d UDP/TLS/RTP/SAVPF %s\r\na=mid:0\r\n", t.address().Port(), strings.Join(formats, " "))
+	fmt.Fprintf(&b, "m=audio %d UDP/TLS/RTP/SAVPF %s\r\na=mid:%s\r\n", t.address().Port(), strings.Join(formats, " "), mid)
 	writeMaps(&b, maps)
-	fmt.Fprintf(&b, "a=silenceSupp:off - - - -\r\na=ptime:%d\r\na=sendrecv\r\n", ptime)
+	fmt.Fprintf(&b, "a=silenceSupp:off - - - -\r\na=ptime:%d\r\na=%s\r\n", ptime, direction)
 	t.ice(&b)
 	return b.String()
 }

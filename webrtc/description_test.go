@@ -44,7 +44,7 @@ func TestAnswer_OfEachBrowser(t *testing.T) {
 			}
 			a, err := choose(s, testPrefs(t, "opus,PCMA"))
 			must(t, err)
-			got := fixed().answerText(d, at, &a, mirrored(s.direction))
+			got := fixed().answerText(d, at, &a, directionOf(s.direction).Reverse().String())
 			if strings.Count(got, "\nm=") != len(d.sections) {
 				t.Error("not every section is answered")
 			}
@@ -125,7 +125,7 @@ func FuzzDescription(f *testing.F) {
 		}
 		s := &d.sections[at]
 		a := agreement{codec: rtpmap{payload: 111, name: "opus", clock: 48000, channels: 2}}
-		answer := fixed().answerText(d, at, &a, mirrored(s.direction))
+		answer := fixed().answerText(d, at, &a, directionOf(s.direction).Reverse().String())
 		again, err := parseDescription(answer)
 		if err != nil {
 			t.Fatalf("our answer: %v\n%s", err, answer)

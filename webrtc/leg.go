@@ -249,6 +249,10 @@ func (l *leg) negotiate(ctx context.Context) (string, error) {
 
 // agree reads a browser's description and chooses codec and candidates.
 func (l *leg) agree(text string, prefs []codec.Pref) (*description, int, agreement, []candidate, error) {
+	return agree(l.server, l.profile, text, prefs)
+}
+
+func agree(srv *Server, pr *profile, text string, prefs []codec.Pref) (*description, int, agreement, []candidate, error) {
 	d, err := parseDescription(text)
 	if err != nil {
 		return nil, 0, agreement{}, nil, err
@@ -265,7 +269,7 @@ func (l *leg) agree(text string, prefs []codec.Pref) (*description, int, agreeme
 	if err != nil {
 		return nil, 0, agreement{}, nil, err
 	}
-	cands := l.server.reachable(l.profile, sec.cands)
+	cands := srv.reachable(pr, sec.cands)
 	if len(cands) == 0 && sec.dropped == 0 && slices.ContainsFunc(sec.cands, func(c candidate) bool { return c.transport == "udp" }) {
 		return nil, 0, agreement{}, nil, errUnreachable
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	pion "github.com/pion/webrtc/v4"
+
+	"github.com/switchlet/switchlet/media/sdp"
 )
 
 // negotiationLimit bounds what pion does locally for one description.
@@ -26,9 +28,11 @@ type peer struct {
 	session int64
 	version int64 // of the last description sent
 
-	remote fingerprint // of the browser's certificate, to know it again
-	near   bool        // the browser is in our own network and needs no outer address
-	blind  bool        // the browser named no address at all: nothing will come
+	want   sdp.Direction // of the sound, as far as it is ours to say
+	mid    string        // of the audio section, "" before there is one
+	remote fingerprint   // of the browser's certificate, to know it again
+	near   bool          // the browser is in our own network and needs no outer address
+	blind  bool          // the browser named no address at all: nothing will come
 
 	once      sync.Once
 	connected chan struct{} // closed when sound can flow
@@ -121,20 +125,18 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 	if err != nil {
 		return "", err
 	}
-	return t.answerText(offer, audio, a, mirrored(s.direction)), nil
+	p.mid = mid
+	return t.answerText(offer, audio, a, directionOf(s.direction).Reverse().And(p.want).String()), nil
 }
 
-// mirrored is the direction of an answer.
-func mirrored(offered string) string {
-	switch offered {
-	case "sendonly":
-		return "recvonly"
-	case "recvonly":
-		return "sendonly"
-	case "inactive":
-		return "inactive"
+// directionOf is what a description's attribute says; none is both ways.
+func directionOf(attribute string) sdp.Direction {
+	for _, d := range []sdp.Direction{sdp.SendOnly, sdp.RecvOnly, sdp.Inactive} {
+		if d.String() == attribute {
+			return d
+		}
 	}
-	return "sendrecv"
+	return sdp.SendRecv
 }
 
 // offer returns our own offer with the given payload types.
@@ -152,7 +154,10 @@ func (p *peer) offer(ctx context.Context, maps []rtpmap, ptime int) (string, err
 	if err != nil {
 		return "", err
 	}
-	return t.offerText(maps, ptime), nil
+	if p.mid == "" {
+		p.mid = "0"
+	}
+	return t.offerText(p.mid, maps, ptime, p.want.String()), nil
 }
 
 // answered takes the browser's answer to our offer.
@@ -166,7 +171,7 @@ func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
 		setup = "active"
 	}
 	p.wire.in.setClock(a.format.Codec.ClockRate)
-	text := remoteText(s, maps, cands, "0", setup)
+	text := remoteText(s, maps, cands, p.mid, setup)
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: text}); err != nil {
 		return fmt.Errorf("webrtc: answer: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -74,6 +75,7 @@ type Server struct {
 	watching  []func() // ends subscriptions to the bus
 	presence  func()   // ends the one for presence, while somebody wants it
 	rooms     map[string]*room
+	others    map[*Connection]struct{}
 }
 
 // New makes a Server that listens to nothing yet.
@@ -86,7 +88,8 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{opts: o, sw: o.Switch, log: o.Switch.Log, guard: newGuard(),
 		sockets: map[*socket]struct{}{}, sessions: map[string]*socket{}, legs: map[string]*leg{},
-		subs: map[string]map[*socket]bool{}, rooms: map[string]*room{}}
+		subs: map[string]map[*socket]bool{}, rooms: map[string]*room{},
+		others: map[*Connection]struct{}{}}
 	s.methods = s.methodTable()
 	s.conf.Store(&settings{detach: defaultDetach, presence: true})
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
@@ -296,9 +299,13 @@ func (s *Server) Close() {
 		sockets = append(sockets, k)
 	}
 	legs := s.legList(nil)
+	others := slices.Collect(maps.Keys(s.others))
 	s.mu.Unlock()
 	for _, k := range sockets {
 		k.end()
+	}
+	for _, c := range others {
+		c.Close()
 	}
 	for _, l := range legs {
 		l.channel().Hangup(call.CauseSystemShutdown)
@@ -355,11 +362,15 @@ func (s *Server) tendOnce(now time.Time) {
 		sockets = append(sockets, k)
 	}
 	legs := s.legList(nil)
+	others := slices.Collect(maps.Keys(s.others))
 	s.mu.Unlock()
 	for _, k := range sockets {
 		k.tend(now)
 	}
 	for _, l := range legs {
 		l.tend(now)
+	}
+	for _, c := range others {
+		c.tend(now)
 	}
 }
