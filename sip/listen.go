@@ -47,21 +47,13 @@ const (
 func (p *Profile) listen() error {
 	s := p.settings()
 	if s.bindUDP {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.sipIP, uint16(s.port))))
-		if err != nil {
-			return p.bindError("UDP", s.port, err)
+		err := p.listenPlain(s)
+		for try := 1; err != nil && s.port == 0 && try < autoTries; try++ {
+			err = p.listenPlain(s)
 		}
-		conn.SetReadBuffer(bufferSize)
-		conn.SetWriteBuffer(bufferSize)
-		wantRefusals(conn)
-		p.udp = conn
-		p.port = conn.LocalAddr().(*net.UDPAddr).Port
-		l, err := net.Listen("tcp", netip.AddrPortFrom(s.sipIP, uint16(p.port)).String())
 		if err != nil {
-			conn.Close()
-			return p.bindError("TCP", p.port, err)
+			return err
 		}
-		p.tcp = l
 	}
 	if s.tls && p.stack.TLSConfig != nil {
 		l, err := tls.Listen("tcp", netip.AddrPortFrom(s.sipIP, uint16(s.tlsPort)).String(), p.stack.TLSConfig)
@@ -72,6 +64,29 @@ func (p *Profile) listen() error {
 		p.secure = l
 		p.tlsPort = l.Addr().(*net.TCPAddr).Port
 	}
+	return nil
+}
+
+// autoTries is how many ports sip-port "auto" tries: the one that is free for UDP
+// may be taken for TCP.
+const autoTries = 10
+
+// listenPlain binds UDP, and TCP at the same port.
+func (p *Profile) listenPlain(s *settings) error {
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(s.sipIP, uint16(s.port))))
+	if err != nil {
+		return p.bindError("UDP", s.port, err)
+	}
+	port := conn.LocalAddr().(*net.UDPAddr).Port
+	l, err := net.Listen("tcp", netip.AddrPortFrom(s.sipIP, uint16(port)).String())
+	if err != nil {
+		conn.Close()
+		return p.bindError("TCP", port, err)
+	}
+	conn.SetReadBuffer(bufferSize)
+	conn.SetWriteBuffer(bufferSize)
+	wantRefusals(conn)
+	p.udp, p.tcp, p.port = conn, l, port
 	return nil
 }
 
