@@ -148,6 +148,8 @@ func (l *listener) run() {
 // complain logs why reading ended, where that is worth a line.
 func (l *listener) complain(err error, first bool) {
 	switch {
+	case context.Cause(l.ctx) == errCrowded:
+		l.s.strange.logf(l.sw.Log, "event socket: %s: %v", l.remote, errCrowded)
 	case l.ctx.Err() != nil:
 	case l.outbound && first:
 		l.sw.Log.Printf(call.LogErr, "Socket Error!")
