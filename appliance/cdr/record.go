@@ -32,8 +32,8 @@ type Record struct {
 	ReadCodec      string
 	WriteCodec     string
 	MOS            float64 // 1 to 4.5; 0: no sound came in
-	Jitter         float64 // largest variance, ms²
-	LostPackets    uint64  // that the jitter buffer missed
+	Jitter         float64 // the largest, ms (RFC 3550)
+	LostPackets    uint64  // lost, late and undecodable ones
 	PacketsIn      uint64
 	PacketsOut     uint64
 	originated     bool // another leg called this one
