@@ -10,6 +10,7 @@ import (
 
 // banner tells a newcomer what to open, whom to sign in as and what to dial.
 func (b *Box) banner(w io.Writer) {
+	g := b.store.Globals()
 	row := func(name, text string) { fmt.Fprintf(w, "  %-13s %s\n", name, text) }
 	fmt.Fprintf(w, "\nSwitchlet is ready.\n\n")
 	for _, a := range b.addresses() {
@@ -17,8 +18,8 @@ func (b *Box) banner(w io.Writer) {
 	}
 	if b.Options.Conf == "" {
 		if b.Fresh {
-			row("sign in as", "1000 (to 1019), password "+b.Secrets.DefaultPassword)
-			row("", "event socket password "+b.Secrets.EventSocketPassword)
+			row("sign in as", "1000 (to 1019), password "+g.Get("default_password"))
+			row("", "event socket password "+g.Get("event_socket_password"))
 			row("", "(shown once; \"switchlet secret\" prints them again)")
 		} else {
 			row("sign in as", "1000 (to 1019); \"switchlet secret\" prints the password")
