@@ -8,37 +8,11 @@ import (
 )
 
 // setStatistics sets the rtp_audio_* variables of a finished call (spec/sip.md
-// §9.6).
+// §9.6): the sound's, and what only the socket counts.
 func setStatistics(ch *call.Channel, session *rtp.Session) {
-	s := ch.Port().Stats()
+	ch.SetMediaStatistics()
 	c := session.Counters()
-	whole := func(name string, v uint64) { ch.Set("rtp_audio_"+name, strconv.FormatUint(v, 10)) }
-	real := func(name string, v float64) { ch.Set("rtp_audio_"+name, strconv.FormatFloat(v, 'f', 2, 64)) }
-	whole("in_raw_bytes", s.InRawBytes)
-	whole("in_media_bytes", s.InMediaBytes)
-	whole("in_packet_count", s.InPackets)
-	whole("in_media_packet_count", s.InMediaPackets)
-	whole("in_skip_packet_count", s.InSkipped)
-	whole("in_jitter_packet_count", s.InJitterPackets)
-	whole("in_dtmf_packet_count", s.InDTMF)
-	whole("in_cng_packet_count", s.InCN)
-	whole("in_flush_packet_count", s.InFlushed)
-	whole("in_largest_jb_size", uint64(s.InLargestJitterBuffer))
-	real("in_jitter_min_variance", s.JitterMin)
-	real("in_jitter_max_variance", s.JitterMax)
-	real("in_jitter_loss_rate", s.LossRate)
-	real("in_jitter_burst_rate", s.BurstRate)
-	real("in_mean_interval", s.MeanInterval)
-	whole("in_flaw_total", s.Flaws)
-	real("in_quality_percentage", s.Quality)
-	real("in_mos", s.MOS)
-	whole("out_raw_bytes", s.OutRawBytes)
-	whole("out_media_bytes", s.OutMediaBytes)
-	whole("out_packet_count", s.OutPackets)
-	whole("out_media_packet_count", s.OutMediaPackets)
-	whole("out_skip_packet_count", s.OutSkipped)
-	whole("out_dtmf_packet_count", s.OutDTMF)
-	whole("out_cng_packet_count", 0)
-	whole("rtcp_packet_count", c.RTCP)
-	whole("rtcp_octet_count", c.RTCPBytes)
+	ch.Set("rtp_audio_out_cng_packet_count", "0") // we make none
+	ch.Set("rtp_audio_rtcp_packet_count", strconv.FormatUint(c.RTCP, 10))
+	ch.Set("rtp_audio_rtcp_octet_count", strconv.FormatUint(c.RTCPBytes, 10))
 }
