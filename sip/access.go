@@ -148,6 +148,9 @@ func (p *Profile) verify(ctx context.Context, req *wire.Request, value string) g
 	if !p.passwordFits(u, c, method, algorithm) {
 		return p.refuse(g, req, source)
 	}
+	if p.tooOpen(u, c, source) {
+		return p.refuse(g, req, source)
+	}
 	p.challenges.spend(c.nonce, c.count(), now)
 	g.user, g.result = u, "SUCCESS"
 	if c.count() > 1 || req.Method == wire.REGISTER {

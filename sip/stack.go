@@ -53,6 +53,7 @@ type Stack struct {
 
 	requests *buckets // of messages
 	failures *buckets // of failed authentications
+	hints    *buckets // lines about refused passwords, one a second and source
 	dialogs  *tally   // calls a source holds
 
 	ctx    context.Context
@@ -73,7 +74,7 @@ func New(o Options) *Stack {
 	s := &Stack{
 		Options:  o,
 		requests: newBuckets(o.Limits.Requests, o.Limits.Burst, o.Limits.Sources),
-		failures: newBuckets(o.Limits.Failures, o.Limits.FailureBurst, o.Limits.Sources),
+		failures: newBuckets(o.Limits.Failures, o.Limits.FailureBurst, o.Limits.Sources), hints: newBuckets(1, 1, o.Limits.Sources),
 		dialogs:  &tally{},
 		legs:     make(map[string]*leg),
 	}

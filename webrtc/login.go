@@ -90,6 +90,11 @@ func (s *Server) check(ctx context.Context, k *socket, login, password string, p
 		if !same(password, pr.root) {
 			return nil, "Authentication Failure"
 		}
+		if s.tooOpen(k, "root", pr.root) {
+			s.log.Printf(call.LogWarning, "verto: profile %s: root from %s is refused: everybody knows root-password; "+
+				"write another one in verto.conf, or allow it with insecure_passwords=allow in vars.xml", pr.name, k.ip)
+			return nil, "Authentication Failure"
+		}
 		any := permission{any: true}
 		return &account{id: "root", uid: "root", context: pr.context, dialplan: pr.dialplan,
 			perms: permissions{methods: any, jsapi: any, fsapi: any, channels: any}}, ""
@@ -137,6 +142,11 @@ func (s *Server) check(ctx context.Context, k *socket, login, password string, p
 		s.opts.Directory.Flush("id", id, domain)
 		return nil, "Authentication Failure"
 	}
+	if s.tooOpen(k, u.ID, password) {
+		s.log.Printf(call.LogWarning, "%s: user %s@%s from %s is refused: everybody knows the password; write another one, or allow it with insecure_passwords=allow in vars.xml",
+			passwordPlace(u), u.ID, u.Domain, k.ip)
+		return nil, "Authentication Failure"
+	}
 	a.take(u)
 	return a, ""
 }
@@ -153,6 +163,23 @@ func passwordFits(u *directory.User, id, domain, given string) bool {
 	}
 	v, ok := u.Password()
 	return ok && same(given, v)
+}
+
+// tooOpen reports whether a password that fitted is refused all the same: it is
+// one that everybody knows, and the browser is not on this machine.
+func (s *Server) tooOpen(k *socket, user, password string) bool {
+	near := k.ip.Unmap().IsLoopback() && !k.proxied
+	return !near && conf.WeakPassword(user, password) && !strings.EqualFold(s.opts.Store.Globals().Get("insecure_passwords"), "allow")
+}
+
+// passwordPlace is where the password of a user was written.
+func passwordPlace(u *directory.User) string {
+	for _, n := range conf.Params(u.Node) {
+		if name := strings.ToLower(n.Attr("name")); name == "jsonrpc-password" || name == "a1-hash" || name == "password" {
+			return n.Where()
+		}
+	}
+	return u.Node.Where()
 }
 
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

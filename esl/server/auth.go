@@ -6,6 +6,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl"
 )
 
@@ -71,6 +72,11 @@ func (l *listener) userauth(_ *esl.Command, arg string) answer {
 	want := params["esl-password"]
 	if !ok || want == "" || !same(password, want) {
 		l.s.strange.logf(l.sw.Log, "event socket: wrong user or password from %s", l.remote)
+		return invalid
+	}
+	if conf.WeakPassword(user, want) && !l.s.AllowGuessable && !l.addr.IsLoopback() {
+		l.s.strange.logf(l.sw.Log, "event socket: user %s@%s refused from %s: everybody knows the esl-password; "+
+			"write another one in the directory, or allow it with insecure_passwords=allow in vars.xml", user, domain, l.remote)
 		return invalid
 	}
 	r := rights{log: true}

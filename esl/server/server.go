@@ -26,6 +26,9 @@ type Options struct {
 	// WeakPassword says that Password is a stock one, such as ClueCon: it is then
 	// accepted from loopback addresses only.
 	WeakPassword bool
+	// AllowGuessable lets users whose esl-password everybody would guess log in
+	// from everywhere. Otherwise they may from loopback addresses only.
+	AllowGuessable bool
 	// Allow judges an address before anything is said. When it refuses it returns
 	// the name of the access list that did. Nil allows loopback addresses.
 	Allow func(netip.Addr) (list string, ok bool)

@@ -52,6 +52,24 @@ func TestAuth_StockPasswordIsForLoopbackOnly(t *testing.T) {
 	}
 }
 
+func TestUserauth_KnownPasswordIsForLoopbackOnly(t *testing.T) {
+	for _, c := range []struct {
+		from  string
+		allow bool
+		want  string
+	}{{"192.0.2.1", false, "-ERR invalid"}, {"127.0.0.1", false, "+OK accepted"}, {"192.0.2.1", true, "+OK accepted"}} {
+		s := newServer(t, newSwitch(t), Options{AllowGuessable: c.allow, UserAuth: func(context.Context, string, string) (map[string]string, bool) {
+			return map[string]string{"esl-password": "1000"}, true
+		}})
+		l := s.newListener(stranger(t, s).conn)
+		l.addr = netip.MustParseAddr(c.from)
+		if a := l.userauth(nil, "1000@x:1000"); a.text != c.want {
+			t.Errorf("from %s, allowed %v: %q, want %q", c.from, c.allow, a.text, c.want)
+		}
+		l.end(errGoodbye)
+	}
+}
+
 func TestACL_RefusesRudely(t *testing.T) {
 	s := newServer(t, newSwitch(t), Options{Allow: func(netip.Addr) (string, bool) { return "lan", false }})
 	p := stranger(t, s)
