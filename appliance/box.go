@@ -22,6 +22,7 @@ import (
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/kv"
 	"github.com/switchlet/switchlet/call/regex"
+	"github.com/switchlet/switchlet/call/say"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/media"
@@ -217,14 +218,18 @@ func (b *Box) tables(db *kv.DB) {
 		Shutdown:      func(bool) { b.Quit() },
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
 		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
-		Says: nil})...)
+		Says: say.Modules()})...)
+	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
+	speech := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone})
+	sw.AddApplications(speech.Applications()...)
+	sw.AddCommands(speech.Commands()...)
+	sw.Phrases = speech
 	sw.AddEndpoint("null", endpoint.Null{})
 	sw.AddEndpoint("loopback", endpoint.Loopback{})
 	sw.AddEndpoint("error", endpoint.Error{})
 	sw.AddEndpoint("pickup", endpoint.Pickup{})
 	sw.AddEndpoint("user", endpoint.User{Directory: b.directory})
 	sw.AddEndpoint("group", endpoint.Group{Directory: b.directory})
-	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
 	sw.AddDialplan("XML", dialplan.XML{Store: b.store, Regex: cache, Zone: zone})
 	sw.AddDialplan("inline", dialplan.InlinePlan{})
 }

@@ -23,6 +23,21 @@ type PlayOptions struct {
 	Start int64
 	// Limit ends the playback; 0 is none (playback_timeout_sec).
 	Limit time.Duration
+	// Volume is -4 to 4, in the steps of the playback's control of that name.
+	Volume int
+}
+
+// Phrases plays the names that stand for speech: "phrase:MACRO[:DATA]" and
+// "say:TEXT" (call/say).
+type Phrases interface {
+	// Play returns like Channel.Play.
+	Play(ctx context.Context, ch *Channel, name string, o PlayOptions) (bool, error)
+}
+
+// isPhrase reports whether a name is one for Phrases.
+func isPhrase(name string) bool {
+	kind, _, ok := strings.Cut(name, ":")
+	return ok && (strings.EqualFold(kind, "phrase") || strings.EqualFold(kind, "say"))
 }
 
 // Rate is the PCM rate of the channel's codec in Hz, 8000 before there is one.
@@ -34,6 +49,29 @@ func (c *Channel) Rate() int {
 	return f.Codec.Rate
 }
 
+// PlaybackTerminators returns the judge of the variable playback_terminators: "*"
+// by default, "none", "any" or a list of keys. The key that stopped is in
+// playback_terminator_used.
+func (c *Channel) PlaybackTerminators() func(media.Digit) bool {
+	keys := c.Get("playback_terminators")
+	switch strings.ToLower(keys) {
+	case "":
+		keys = "*"
+	case "any":
+		keys = "1234567890*#"
+	case "none":
+		keys = ""
+	}
+	c.Set("playback_terminator_used", "")
+	return func(d media.Digit) bool {
+		if strings.IndexByte(keys, d.Char) < 0 {
+			return false
+		}
+		c.Set("playback_terminator_used", string(d.Char))
+		return true
+	}
+}
+
 // Playback is what the channel plays now, or nil.
 func (c *Channel) Playback() *media.Playback {
 	c.mu.Lock()
@@ -41,10 +79,20 @@ func (c *Channel) Playback() *media.Playback {
 	return c.playback
 }
 
-// soundPath completes a relative file name with the variable sound_prefix; URIs
-// and absolute paths stay.
+// fileString begins a list of names that are played one after the other.
+const fileString = "file_string://"
+
+// soundPath completes a relative file name, or each of a list, with the variable
+// sound_prefix; URIs and absolute paths stay.
 func (c *Channel) soundPath(path string) string {
-	if strings.Contains(path, "://") || strings.HasPrefix(path, "/") || strings.HasPrefix(path, "{") {
+	if list, ok := strings.CutPrefix(path, fileString); ok {
+		names := strings.Split(list, "!")
+		for i := range names {
+			names[i] = c.soundPath(names[i])
+		}
+		return fileString + strings.Join(names, "!")
+	}
+	if path == "" || strings.Contains(path, "://") || strings.HasPrefix(path, "/") || strings.HasPrefix(path, "{") {
 		return path
 	}
 	if prefix, ok := c.Lookup("sound_prefix"); ok {
@@ -100,6 +148,9 @@ func (c *Channel) playOne(ctx context.Context, uri string, o PlayOptions) (bool,
 	if !c.MediaReady() {
 		return false, ErrNotReady
 	}
+	if c.sw.Phrases != nil && isPhrase(uri) {
+		return c.sw.Phrases.Play(ctx, c, uri, o)
+	}
 	rate := c.Rate()
 	src, err := c.OpenSound(ctx, uri)
 	if err != nil {
@@ -115,7 +166,7 @@ func (c *Channel) playOne(ctx context.Context, uri string, o PlayOptions) (bool,
 	if s, err := strconv.Atoi(c.Get("playback_timeout_sec")); err == nil && s > 0 {
 		limit = time.Duration(s) * time.Second
 	}
-	pb := c.port.Play(src, media.PlayOptions{Start: o.Start, Limit: limit})
+	pb := c.port.Play(src, media.PlayOptions{Start: o.Start, Limit: limit, Volume: o.Volume})
 	outer := c.setPlayback(pb)
 	c.Fire(event.PlaybackStart, nil, about)
 	w := WaitOptions{}

@@ -40,6 +40,9 @@ type Options struct {
 	Globals Globals
 	Media   *media.Engine
 	Sounds  Sounds
+	// Phrases plays names that stand for speech; nil: there are none. It may be set
+	// until Start.
+	Phrases Phrases
 	// UUID is the identity of this run (Core-UUID).
 	UUID string
 	// Hostname and Switchname are shown by status commands and in "show".

@@ -63,7 +63,7 @@ func sleep(ctx context.Context, ch *call.Channel, args string) error {
 	}
 	o := call.WaitOptions{}
 	if ch.True("sleep_eat_digits") {
-		stop := stopKeys(ch)
+		stop := ch.PlaybackTerminators()
 		o.Digit = func(d media.Digit) bool { return stop(d) }
 	}
 	return ch.Sleep(ctx, time.Duration(ms)*time.Millisecond, o)

@@ -33,7 +33,7 @@ func record(ctx context.Context, ch *call.Channel, args string) error {
 		// silence_hits counts seconds of silence, as recordFile does: 3 if not given.
 		o.SilenceHits = max(number(arg(f, 3), 3), 1) * int(time.Second/media.FrameTime)
 	}
-	stop := stopKeys(ch)
+	stop := ch.PlaybackTerminators()
 	o.Digit = func(_ *media.Recording, d media.Digit) bool { return stop(d) }
 	err := ch.Record(ctx, f[0], o)
 	if err != nil && ch.Up() && err != call.ErrStopped && err != call.ErrBreak && err != call.ErrMoved {

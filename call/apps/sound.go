@@ -26,30 +26,8 @@ func sounds(Deps) []call.Application {
 	}
 }
 
-// stopKeys returns the judge of playback_terminators: "*" by default, "none",
-// "any" or a list. The key that stopped is in playback_terminator_used.
-func stopKeys(ch *call.Channel) func(media.Digit) bool {
-	keys := ch.Get("playback_terminators")
-	switch strings.ToLower(keys) {
-	case "":
-		keys = "*"
-	case "any":
-		keys = "1234567890*#"
-	case "none":
-		keys = ""
-	}
-	ch.Set("playback_terminator_used", "")
-	return func(d media.Digit) bool {
-		if strings.IndexByte(keys, d.Char) < 0 {
-			return false
-		}
-		ch.Set("playback_terminator_used", string(d.Char))
-		return true
-	}
-}
-
 func playback(ctx context.Context, ch *call.Channel, args string) error {
-	stop := stopKeys(ch)
+	stop := ch.PlaybackTerminators()
 	_, err := ch.Play(ctx, args, call.PlayOptions{Digit: func(_ *media.Playback, d media.Digit) bool { return stop(d) }})
 	return played(ch, err)
 }
@@ -88,7 +66,7 @@ func loopPlayback(ctx context.Context, ch *call.Channel, args string) error {
 		loops, _ = strconv.Atoi(count)
 		args = path
 	}
-	stop := stopKeys(ch)
+	stop := ch.PlaybackTerminators()
 	for ; loops != 0 && ctx.Err() == nil; loops-- {
 		ended, err := ch.Play(ctx, args, call.PlayOptions{Digit: func(_ *media.Playback, d media.Digit) bool { return stop(d) }})
 		if err != nil || !ended {
@@ -104,7 +82,7 @@ func gentones(ctx context.Context, ch *call.Channel, args string) error {
 	if ok {
 		spec += ";loops=" + loops
 	}
-	stop := stopKeys(ch)
+	stop := ch.PlaybackTerminators()
 	_, err := ch.Play(ctx, "tone_stream://"+spec, call.PlayOptions{Digit: func(_ *media.Playback, d media.Digit) bool { return stop(d) }})
 	return err
 }
