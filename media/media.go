@@ -156,6 +156,12 @@ type Seeker interface {
 	Position() int64
 }
 
+// Sized is a Source that knows how long it is.
+type Sized interface {
+	// Len is the length in samples at Rate.
+	Len() int64
+}
+
 // Sink takes sound that is recorded: 16-bit PCM, channels interleaved, at the
 // rate and channel count it was made for.
 type Sink interface {

@@ -199,6 +199,15 @@ func (b *Playback) Volume() int {
 // Rate returns the Source's rate in Hz.
 func (b *Playback) Rate() int { return b.src.Rate() }
 
+// Len returns the Source's length in samples at its rate; 0 if it is not known.
+func (b *Playback) Len() int64 {
+	s, ok := b.src.(Sized)
+	if !ok {
+		return 0
+	}
+	return s.Len()
+}
+
 // Samples returns how many samples were played, at the Source's rate.
 func (b *Playback) Samples() int64 {
 	b.mu.Lock()

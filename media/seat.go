@@ -84,8 +84,9 @@ func (s *Shared) Streams() int {
 // moment, as hold music is: who hears nothing else is sent its Shared.
 type SharedSource interface {
 	Source
-	// Shared returns the sound; nil if it must be read instead.
-	Shared() *Shared
+	// Shared returns the sound on e's clock; nil if it must be read instead, as in
+	// the first tick. It is called in PhaseWrite of every tick in which it is heard.
+	Shared(e *Engine) *Shared
 }
 
 // sharedPlay returns the Shared of the playback that is heard, if nothing was
@@ -109,7 +110,7 @@ func (b *Playback) shared() *Shared {
 	if b.over || b.paused || b.speed != 0 || b.volume != 0 || b.opts.Mix || b.opts.Limit > 0 {
 		return nil
 	}
-	m := s.Shared()
+	m := s.Shared(b.engine)
 	if m != nil {
 		b.samples += int64(SamplesPerFrame(b.src.Rate()))
 	}

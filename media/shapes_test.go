@@ -98,7 +98,7 @@ type hold struct {
 	frame  []int16
 }
 
-func (h *hold) Shared() *media.Shared { return h.shared }
+func (h *hold) Shared(*media.Engine) *media.Shared { return h.shared }
 func (h *hold) Tick(p media.Phase, _ time.Time) {
 	if p == media.PhaseMix {
 		h.tone.Read(h.frame)

@@ -38,7 +38,7 @@ type Audio interface {
 type format struct {
 	extension string
 	encoding  raw.Encoding
-	rate      int // Hz; 0 is the rate asked for
+	rate      int  // Hz; 0 is the rate asked for
 	header    bool // a WAVE file
 	mp3       bool
 }

@@ -20,8 +20,12 @@ type source struct {
 // seekable is a source whose origin has positions.
 type seekable struct{ source }
 
+// sized is a seekable whose origin knows its length.
+type sized struct{ seekable }
+
 // NewSource returns src at rate Hz; src itself if it has that rate already. The
-// result is a media.Seeker if src is one, with positions in its own samples.
+// result is a media.Seeker if src is one, with positions in its own samples, and
+// then a media.Sized, too, if src is.
 // Closing it closes src.
 func NewSource(src media.Source, rate int) (media.Source, error) {
 	if src.Rate() == rate {
@@ -33,6 +37,9 @@ func NewSource(src media.Source, rate int) (media.Source, error) {
 	}
 	s := source{from: src, r: r, rate: rate, tail: r.Delay()}
 	if _, ok := src.(media.Seeker); ok {
+		if _, ok := src.(media.Sized); ok {
+			return &sized{seekable{s}}, nil
+		}
 		return &seekable{s}, nil
 	}
 	return &s, nil
@@ -86,4 +93,9 @@ func (s *seekable) SeekTo(n int64) error {
 // Position implements media.Seeker.
 func (s *seekable) Position() int64 {
 	return s.from.(media.Seeker).Position() * int64(s.rate) / int64(s.from.Rate())
+}
+
+// Len implements media.Sized.
+func (s *sized) Len() int64 {
+	return s.from.(media.Sized).Len() * int64(s.rate) / int64(s.from.Rate())
 }

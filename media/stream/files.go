@@ -22,13 +22,9 @@ const maxEmbedded = 16 << 20
 // openFile opens "name" or "name@@offset"; the offset is in samples at rate.
 func (o *Opener) openFile(name string, rate int) (media.Source, error) {
 	name, offset, hasOffset := strings.Cut(name, "@@")
-	src, err := o.openAudio(name, rate)
+	s, err := o.openAudio(name, rate)
 	if err != nil {
 		return nil, err
-	}
-	s, err := at(src, rate)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if hasOffset {
 		if k, ok := s.(media.Seeker); ok {
@@ -41,8 +37,8 @@ func (o *Opener) openFile(name string, rate int) (media.Source, error) {
 	return s, nil
 }
 
-// openAudio finds the file that name means for a listener at rate Hz.
-func (o *Opener) openAudio(name string, rate int) (file.Audio, error) {
+// openAudio opens the file that name means for a listener at rate Hz.
+func (o *Opener) openAudio(name string, rate int) (media.Source, error) {
 	path, err := o.resolve(name, o.SoundDir)
 	if err != nil {
 		return nil, err
@@ -58,13 +54,13 @@ func (o *Opener) openAudio(name string, rate int) (file.Audio, error) {
 		if err := o.allowed(candidate); err != nil {
 			return nil, err
 		}
-		return file.Open(candidate, rate)
+		return o.clips.open(candidate, info, rate, func() (file.Audio, error) { return file.Open(candidate, rate) })
 	}
-	a, err := o.openPrompt(path, rate)
+	s, err := o.openPrompt(path, rate)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 	}
-	return a, err
+	return s, err
 }
 
 // byRate lists where the sound may be, best first: in a sub-directory named by the
@@ -82,7 +78,7 @@ func byRate(path string, rate int) []string {
 }
 
 // openPrompt looks for path in Prompts, if it is below SoundDir.
-func (o *Opener) openPrompt(path string, rate int) (file.Audio, error) {
+func (o *Opener) openPrompt(path string, rate int) (media.Source, error) {
 	if o.Prompts == nil {
 		return nil, fs.ErrNotExist
 	}
@@ -99,21 +95,20 @@ func (o *Opener) openPrompt(path string, rate int) (file.Audio, error) {
 		if !fs.ValidPath(name) {
 			continue
 		}
-		f, err := o.Prompts.Open(name)
-		if err != nil {
-			continue
-		}
-		info, err := f.Stat()
+		info, err := fs.Stat(o.Prompts, name)
 		if err != nil || info.IsDir() {
-			_ = f.Close()
 			continue
 		}
-		return openPromptFile(f, name, rate)
+		return o.clips.open("prompts:"+name, info, rate, func() (file.Audio, error) { return o.openPromptFile(name, rate) })
 	}
 	return nil, fs.ErrNotExist
 }
 
-func openPromptFile(f fs.File, name string, rate int) (file.Audio, error) {
+func (o *Opener) openPromptFile(name string, rate int) (file.Audio, error) {
+	f, err := o.Prompts.Open(name)
+	if err != nil {
+		return nil, err
+	}
 	if s, ok := f.(io.ReadSeeker); ok {
 		a, err := file.OpenReader(s, name, rate)
 		if err != nil {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/file"
@@ -68,123 +67,6 @@ func openMusic(conf LocalStream, found bool, rate int, note func(string)) media.
 		return newMusic(rate)
 	}
 	return p
-}
-
-// hubKey is a stream at one rate.
-type hubKey struct {
-	name string
-	rate int
-}
-
-// window is how many blocks of 20 ms a listener may be behind the newest.
-const window = 100
-
-// hub decodes a stream once for all its listeners. The listener that is furthest
-// decodes the next block; the others find it in the window.
-type hub struct {
-	rate int
-	open func() media.Source
-	warn func(format string, args ...any)
-
-	mu     sync.Mutex
-	src    media.Source
-	blocks [window][]int16
-	head   int64    // the next block to be decoded
-	notes  []string // warnings that wait until the lock is free
-}
-
-// maxNotes bounds the warnings of one block.
-const maxNotes = 20
-
-// note keeps a warning; it is called under the lock.
-func (h *hub) note(message string) {
-	if len(h.notes) < maxNotes {
-		h.notes = append(h.notes, message)
-	}
-}
-
-// join returns a listener at the newest block.
-func (h *hub) join() *listener {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return &listener{hub: h, block: max(h.head-1, 0)}
-}
-
-// copyBlock copies block n from offset to pcm. A block that has left the window is
-// replaced by the oldest; the block that was taken is returned.
-func (h *hub) copyBlock(n int64, offset int, pcm []int16) (int64, int) {
-	h.mu.Lock()
-	n = max(n, h.head-window)
-	for n >= h.head {
-		h.decode()
-	}
-	copied := copy(pcm, h.blocks[n%window][offset:])
-	notes := h.notes
-	h.notes = nil
-	h.mu.Unlock()
-	for _, m := range notes {
-		h.warn("%s", m)
-	}
-	return n, copied
-}
-
-// decode fills the block at head. A source that fails is opened anew at the next
-// block; what is missing of this one is silence.
-func (h *hub) decode() {
-	if h.src == nil {
-		h.src = h.open()
-	}
-	b := h.blocks[h.head%window]
-	if b == nil {
-		b = make([]int16, h.rate/50)
-		h.blocks[h.head%window] = b
-	}
-	for at := 0; at < len(b); {
-		n, err := h.src.Read(b[at:])
-		at += n
-		if err != nil || n == 0 {
-			_ = h.src.Close()
-			h.src = nil
-			clear(b[at:])
-			break
-		}
-	}
-	h.head++
-}
-
-func (h *hub) close() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.src == nil {
-		return nil
-	}
-	err := h.src.Close()
-	h.src = nil
-	return err
-}
-
-// listener is one Source of a hub.
-type listener struct {
-	hub    *hub
-	block  int64
-	offset int
-}
-
-func (l *listener) Rate() int    { return l.hub.rate }
-func (l *listener) Close() error { return nil }
-
-func (l *listener) Read(pcm []int16) (int, error) {
-	for n := 0; ; {
-		block, m := l.hub.copyBlock(l.block, l.offset, pcm[n:])
-		l.block = block
-		n += m
-		if l.offset += m; l.offset == l.hub.rate/50 {
-			l.block, l.offset = l.block+1, 0
-		}
-		if n == len(pcm) {
-			return n, nil
-		}
-	}
 }
 
 // playlist plays the files of a LocalStream for ever, without gaps.

@@ -54,13 +54,20 @@ type Opener struct {
 	// LocalStreams are the directories of local_stream.conf by name, such as "moh",
 	// "moh/16000" and "default".
 	LocalStreams map[string]LocalStream
-	// HTTP, if not nil, fetches http:// and https:// names.
+	// HTTP, if not nil, fetches http:// and https:// names, in at most 30 s and of at
+	// most 32 MiB. What it may reach and how often it is sent elsewhere is its own.
 	HTTP *http.Client
+	// CacheDir, if not "", is where downloads are kept, at most 256 MiB, for as long
+	// as their servers say (else five minutes); then the server is asked whether they
+	// changed, and if it cannot be asked they are played as they are.
+	CacheDir string
 	// Warn, if not nil, is told what goes wrong without an error.
 	Warn func(format string, args ...any)
 
-	mu   sync.Mutex
-	hubs map[hubKey]*hub
+	clips clips
+	store kept
+	mu    sync.Mutex
+	hubs  map[hubKey]*hub
 }
 
 func (o *Opener) warn(format string, args ...any) {

@@ -1,20 +1,15 @@
 package stream
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
-	"net/http"
-	"net/url"
 	"os"
-	"path"
 	"strings"
 
 	"github.com/switchlet/switchlet/media"
-	"github.com/switchlet/switchlet/media/file"
 	"github.com/switchlet/switchlet/media/tone"
 )
 
@@ -103,51 +98,8 @@ func (s *silence) Read(pcm []int16) (int, error) {
 	return len(pcm), nil
 }
 
-// Limits of a download.
-const (
-	maxDownload = 32 << 20 // bytes
-	maxList     = 256      // entries of a list
-)
-
-// openHTTP fetches the whole file before anything is played: reading must not
-// wait for a network.
-func (o *Opener) openHTTP(ctx context.Context, address string, rate int) (media.Source, error) {
-	if o.HTTP == nil {
-		return nil, fmt.Errorf("%s: %w: downloads are off", address, ErrScheme)
-	}
-	u, err := url.Parse(address)
-	if err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
-	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
-	if err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
-	}
-	response, err := o.HTTP.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("stream: %s: %s", address, response.Status)
-	}
-	b, err := io.ReadAll(io.LimitReader(response.Body, maxDownload+1))
-	if err != nil {
-		return nil, fmt.Errorf("stream: %s: %w", address, err)
-	}
-	if len(b) > maxDownload {
-		return nil, fmt.Errorf("stream: %s: more than %d bytes", address, maxDownload)
-	}
-	name := path.Base(u.Path)
-	if !file.Known(name) {
-		name += ".wav" // whatever the name, most servers of prompts mean this
-	}
-	src, err := file.OpenReader(bytes.NewReader(b), name, rate)
-	if err != nil {
-		return nil, fmt.Errorf("stream: %s: %w", address, err)
-	}
-	return at(src, rate)
-}
+// maxList is how many entries a list may have.
+const maxList = 256
 
 // list plays one name after the other, without a gap.
 type list struct {

@@ -1,0 +1,216 @@
+package stream
+
+import (
+	"sync"
+	"time"
+
+	"github.com/switchlet/switchlet/media"
+)
+
+// hubKey is a stream at one rate.
+type hubKey struct {
+	name string
+	rate int
+}
+
+// window is how many blocks of 20 ms a listener may be behind the newest.
+const window = 100
+
+// hub decodes a stream once for all its listeners. The listener that is furthest
+// decodes the next block; the others find it in the window.
+type hub struct {
+	rate int
+	open func() media.Source
+	warn func(format string, args ...any)
+
+	mu     sync.Mutex
+	src    media.Source
+	blocks [window][]int16
+	head   int64    // the next block to be decoded
+	notes  []string // warnings that wait until the lock is free
+
+	// On the clock, for listeners who hear nothing else: what they hear is encoded
+	// once a format. It stays there while somebody asks for it.
+	engine *media.Engine
+	shared *media.Shared
+	onair  bool
+	frame  []int16 // of this tick
+	at     int64   // the block after frame
+	set    bool    // frame holds something
+	unused int     // ticks since somebody asked
+}
+
+// rest is how many ticks a hub stays on the clock unheard.
+const rest = 50
+
+// maxNotes bounds the warnings of one block.
+const maxNotes = 20
+
+// note keeps a warning; it is called under the lock.
+func (h *hub) note(message string) {
+	if len(h.notes) < maxNotes {
+		h.notes = append(h.notes, message)
+	}
+}
+
+// join returns a listener at the newest block.
+func (h *hub) join() *listener {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.onair {
+		return &listener{hub: h, block: h.at}
+	}
+	return &listener{hub: h, block: max(h.head-1, 0)}
+}
+
+// copyBlock copies block n from offset to pcm. A block that has left the window is
+// replaced by the oldest; the block that was taken is returned.
+func (h *hub) copyBlock(n int64, offset int, pcm []int16) (int64, int) {
+	h.mu.Lock()
+	n = h.reach(n)
+	copied := copy(pcm, h.blocks[n%window][offset:])
+	notes := h.takeNotes()
+	h.mu.Unlock()
+	h.tell(notes)
+	return n, copied
+}
+
+// reach decodes up to block n, and returns it or the oldest that is left.
+func (h *hub) reach(n int64) int64 {
+	n = max(n, h.head-window)
+	for n >= h.head {
+		h.decode()
+	}
+	return n
+}
+
+func (h *hub) takeNotes() []string {
+	notes := h.notes
+	h.notes = nil
+	return notes
+}
+
+// tell passes warnings on; it is called without the lock.
+func (h *hub) tell(notes []string) {
+	for _, m := range notes {
+		h.warn("%s", m)
+	}
+}
+
+// Tick implements media.Ticker: it gives those on the air the next block.
+func (h *hub) Tick(p media.Phase, _ time.Time) {
+	if p != media.PhaseMix {
+		return
+	}
+	h.mu.Lock()
+	if h.unused++; h.unused > rest {
+		h.engine.Clock().Remove(h)
+		h.onair, h.set = false, false
+		h.mu.Unlock()
+		return
+	}
+	h.at = h.reach(h.at)
+	copy(h.frame, h.blocks[h.at%window])
+	h.at++
+	h.set = true
+	h.shared.Set(h.frame)
+	notes := h.takeNotes()
+	h.mu.Unlock()
+	h.tell(notes)
+}
+
+// air returns the shared sound, and the block that follows what is heard of it in
+// this tick; nil while it is not on e's clock. from is where it begins if it was
+// not on the air yet.
+func (h *hub) air(e *media.Engine, from int64) (*media.Shared, int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.engine == nil {
+		h.engine, h.shared, h.frame = e, e.NewShared(h.rate), make([]int16, h.rate/50)
+	}
+	if h.engine != e {
+		return nil, 0
+	}
+	h.unused = 0
+	if !h.onair {
+		h.onair, h.at = true, from
+		e.Clock().Add(h)
+	}
+	if !h.set {
+		return nil, 0
+	}
+	return h.shared, h.at
+}
+
+// decode fills the block at head. A source that fails is opened anew at the next
+// block; what is missing of this one is silence.
+func (h *hub) decode() {
+	if h.src == nil {
+		h.src = h.open()
+	}
+	b := h.blocks[h.head%window]
+	if b == nil {
+		b = make([]int16, h.rate/50)
+		h.blocks[h.head%window] = b
+	}
+	for at := 0; at < len(b); {
+		n, err := h.src.Read(b[at:])
+		at += n
+		if err != nil || n == 0 {
+			_ = h.src.Close()
+			h.src = nil
+			clear(b[at:])
+			break
+		}
+	}
+	h.head++
+}
+
+func (h *hub) close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.onair {
+		h.engine.Clock().Remove(h)
+		h.onair, h.set = false, false
+	}
+	if h.src == nil {
+		return nil
+	}
+	err := h.src.Close()
+	h.src = nil
+	return err
+}
+
+// listener is one Source of a hub.
+type listener struct {
+	hub    *hub
+	block  int64
+	offset int
+}
+
+func (l *listener) Rate() int    { return l.hub.rate }
+func (l *listener) Close() error { return nil }
+
+// Shared implements media.SharedSource. Who leaves the air goes on reading where he
+// heard it last; who comes to it may jump by what he was behind.
+func (l *listener) Shared(e *media.Engine) *media.Shared {
+	s, next := l.hub.air(e, l.block+1)
+	if s != nil {
+		l.block, l.offset = next, 0
+	}
+	return s
+}
+
+func (l *listener) Read(pcm []int16) (int, error) {
+	for n := 0; ; {
+		block, m := l.hub.copyBlock(l.block, l.offset, pcm[n:])
+		l.block = block
+		n += m
+		if l.offset += m; l.offset == l.hub.rate/50 {
+			l.block, l.offset = l.block+1, 0
+		}
+		if n == len(pcm) {
+			return n, nil
+		}
+	}
+}
