@@ -148,7 +148,7 @@ func (h *hunter) evaluate(p place, before bool) outcome {
 		return o
 	}
 	value := h.value(field)
-	groups, pass := h.match(value, expression)
+	groups, pass := h.match(p, value, expression)
 	h.logf(Debug, "%sDialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ break=%s",
 		p.prefix, h.Channel, verdict(pass), p.name, field, value, expression, p.mode)
 	h.record(p, Step{Kind: FieldTest, Field: field, Value: value, Expression: expression, Matched: pass})
@@ -226,7 +226,7 @@ func (h *hunter) member(p place, child *conf.Node, word string) memberResult {
 	switch {
 	case ok:
 		value := h.value(field)
-		groups, pass := h.match(value, expression)
+		groups, pass := h.match(p, value, expression)
 		h.logf(Debug, "%sDialplan: %s Regex (%s) [%s] %s(%s) =~ /%s/ match=%s",
 			p.prefix, h.Channel, verdict(pass), p.name, field, value, expression, word)
 		h.record(p, Step{Kind: FieldTest, Field: field, Value: value, Expression: expression, Matched: pass})
@@ -250,10 +250,10 @@ func (h *hunter) value(field string) string {
 
 // match looks for the expression in the value. A pattern that cannot be used is
 // logged and matches nothing.
-func (h *hunter) match(value, expression string) ([]string, bool) {
+func (h *hunter) match(p place, value, expression string) ([]string, bool) {
 	groups, ok, err := h.Regex.Match(value, expression)
 	if err != nil {
-		h.logf(Error, "%s", err)
+		h.logf(Error, "[%s] /%s/: %s", p.name, expression, err)
 	}
 	return groups, ok
 }

@@ -16,7 +16,7 @@ const (
 	Debug   = "DEBUG"
 	Info    = "INFO"
 	Warning = "WARNING"
-	Error   = "ERROR"
+	Error   = "ERR"
 )
 
 const (
