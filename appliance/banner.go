@@ -34,15 +34,11 @@ func (b *Box) banner(w io.Writer) {
 func (b *Box) addresses() [][2]string {
 	g, tree := b.store.Globals(), b.store.Tree()
 	ip := g.Get("local_ip_v4")
-	offset := 0
-	if b.Options.Conf != "" {
-		offset = b.Options.PortOffset
-	}
 	var out [][2]string
-	if port := b.port("http_port", 8080+offset); port != 0 {
+	if port := b.port("http_port", 8080); port != 0 {
 		out = append(out, [2]string{"open", "http://localhost:" + strconv.Itoa(port) + "/ on this machine"})
 	}
-	if port := b.port("https_port", 8443+offset); port != 0 {
+	if port := b.port("https_port", 8443); port != 0 {
 		out = append(out, [2]string{"", "https://" + joinHostPort(ip, port) + "/ from others (its certificate is self-signed)"})
 	}
 	for _, n := range tree.Configuration("sofia.conf").Child("profiles").ChildrenNamed("profile") {
@@ -50,6 +46,6 @@ func (b *Box) addresses() [][2]string {
 		out = append(out, [2]string{"SIP " + n.Attr("name"), "sip:" + joinHostPort(firstOf(p.Get("sip-ip"), ip), p.Int("sip-port", 5060)) + " (UDP and TCP)"})
 	}
 	p := conf.Params(tree.Configuration("event_socket.conf").Child("settings"))
-	out = append(out, [2]string{"event socket", joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), p.Int("listen-port", 8021)+offset)})
+	out = append(out, [2]string{"event socket", joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), p.Int("listen-port", 8021))})
 	return out
 }

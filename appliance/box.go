@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/switchlet/switchlet/appliance/cdr"
+	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/apps"
 	"github.com/switchlet/switchlet/call/commands"
@@ -57,6 +59,11 @@ type Box struct {
 	parts     []part
 	phones    *sip.Stack
 	browsers  *webrtc.Server
+	socket    *server.Server
+	recorder  *cdr.Recorder
+	counters  *counters
+	files     *logfile.Files
+	literal   literalPorts
 	warnings  []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
@@ -102,8 +109,8 @@ func Open(ctx context.Context, o Options) (*Box, error) {
 }
 
 // confOptions are the sources of the configuration, in the order of design: the
-// tree, overlays, DATA/conf; then sets and parameters.
-func (b *Box) confOptions(hostname string) conf.Options {
+// tree, overlays, DATA/conf; then sets, with ports moved by offset, and parameters.
+func (b *Box) confOptions(hostname string, offset int) conf.Options {
 	o := conf.Options{Base: conf.Default(), Overlays: append([]string(nil), b.Options.Overlays...)}
 	confDir := b.data.path("conf")
 	if b.Options.Conf != "" {
@@ -122,9 +129,9 @@ func (b *Box) confOptions(hostname string) conf.Options {
 			confDir = dir
 		}
 	}
-	o.Sets = append(o.Sets, offsetPorts(b.Options.PortOffset)...)
+	o.Sets = append(o.Sets, offsetPorts(offset)...)
 	o.Sets = append(o.Sets, b.Options.Sets...)
-	o.Params = b.Options.Params
+	o.Params = append(append(o.Params, b.literal.params...), b.Options.Params...)
 	o.StunLookup = stunLookup
 	o.Globals = b.data.globals(confDir, hostname)
 	for _, s := range o.Sets {
@@ -136,17 +143,34 @@ func (b *Box) confOptions(hostname string) conf.Options {
 }
 
 func (b *Box) loadConf(ctx context.Context, hostname string) (*conf.Store, error) {
-	o := b.confOptions(hostname)
+	offset := b.Options.PortOffset
+	if b.Options.Conf != "" && offset != 0 {
+		var err error
+		if b.literal, err = findLiteralPorts(ctx, b.confOptions(hostname, offset), offset); err != nil {
+			return nil, b.confError(err)
+		}
+	}
+	o := b.confOptions(hostname, offset)
 	o.Report = func(w conf.Warning) {
 		if b.log != nil {
 			b.log.Printf(call.LogWarning, "%s", w)
 		}
 	}
 	s, err := conf.NewStore(ctx, o)
+	return s, b.confError(err)
+}
+
+// confError says what to mend when there is no tree at all.
+func (b *Box) confError(err error) error {
 	if err != nil && errors.Is(err, fs.ErrNotExist) && b.Options.Conf != "" {
-		return nil, fmt.Errorf("%w; --conf wants the directory that has freeswitch.xml", err)
+		return fmt.Errorf("%w; --conf wants the directory that has freeswitch.xml", err)
 	}
-	return s, err
+	return err
+}
+
+// allowGuessable is the global variable insecure_passwords.
+func (b *Box) allowGuessable() bool {
+	return strings.EqualFold(b.store.Globals().Get("insecure_passwords"), "allow")
 }
 
 // allowShell is allow-shell of switch.conf.
@@ -183,7 +207,9 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	b.acl = directory.NewAccessLists(b.store)
 	b.warnings = append(tree.Warnings(), b.acl.Rebuild(ctx)...)
 	var err error
-	if b.databases, err = store.Open(store.Options{Dir: b.data.path("db")}); err != nil {
+	if b.databases, err = store.Open(store.Options{Dir: b.data.path("db"), MaxHandles: settings.Int("max-db-handles", 0),
+		Wait: time.Duration(settings.Int("db-handle-timeout", 0)) * time.Second,
+		Warn: func(text string) { b.log.Printf(call.LogWarning, "%s", text) }}); err != nil {
 		return err
 	}
 	core := b.databases.Core()
@@ -246,18 +272,16 @@ func (b *Box) codecNames() []string {
 func (b *Box) eventSocket() *server.Server {
 	p := conf.Params(b.store.Tree().Configuration("event_socket.conf").Child("settings"))
 	port := p.Int("listen-port", 8021)
-	if b.Options.Conf != "" {
-		port += b.Options.PortOffset
-	}
 	password := firstOf(p.Get("password"), "ClueCon")
 	lists := p.All("apply-inbound-acl")
 	if len(lists) == 0 {
 		lists = []string{"loopback.auto"}
 	}
-	weak := strings.EqualFold(password, "ClueCon") && b.store.Globals().Get("insecure_passwords") != "allow"
+	weak := strings.EqualFold(password, "ClueCon") && !b.allowGuessable()
 	return server.New(b.Switch, server.Options{
 		ListenAddr: joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), port),
-		Password:   password, WeakPassword: weak,
+		Password:   password, WeakPassword: weak, AllowGuessable: b.allowGuessable(),
+		EventQueue: p.Int("event-queue-size", 0), ExpandAlias: b.expandAlias,
 		StopOnBindError: p.Bool("stop-on-bind-error", false),
 		Debug:           p.Int("debug", 0) > 0,
 		Allow: func(ip netip.Addr) (string, bool) {
@@ -303,10 +327,22 @@ func (b *Box) Start(ctx context.Context) error {
 		b.started = append(b.started, p)
 		b.mu.Unlock()
 	}
+	if err := b.writeAddresses(); err != nil {
+		b.log.Printf(call.LogWarning, "%v; \"switchlet health\" and \"switchlet cli\" look at the usual ports", err)
+	}
 	e := event.New(event.Startup, "")
 	e.Add("Event-Info", "System Ready")
 	b.bus.Publish(e, "switch_core.c", "switch_core_init_and_modload", 2501)
 	return nil
+}
+
+// Hangup does what SIGHUP asks for: log files and those of the call history are
+// begun anew where their configuration says so.
+func (b *Box) Hangup() {
+	b.files.Hangup()
+	e := event.New(event.Trap, "")
+	e.Add("Trapped-Signal", "HUP")
+	b.bus.Publish(e, "switch_core.c", "handle_SIGHUP", 2190)
 }
 
 // Quit asks whoever waits on Done to stop the box.
@@ -339,6 +375,9 @@ func (b *Box) Stop() error {
 	started := b.started
 	b.started = nil
 	b.mu.Unlock()
+	if len(started) > 0 {
+		errs = append(errs, b.removeAddresses())
+	}
 	for i := len(started) - 1; i >= 0; i-- {
 		if started[i].drain != nil {
 			started[i].drain()

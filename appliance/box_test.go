@@ -1,15 +1,22 @@
 package appliance_test
 
 import (
+	"context"
+	"database/sql"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/switchlet/switchlet/appliance"
+	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/esl"
 	"github.com/switchlet/switchlet/test/box"
 )
 
@@ -87,5 +94,189 @@ func TestOpen_TellsWhatIsWrongWithTheTree(t *testing.T) {
 	_, err = appliance.Open(t.Context(), appliance.Options{Data: t.TempDir(), Conf: dir})
 	if err == nil || !strings.Contains(err.Error(), "freeswitch.xml") {
 		t.Errorf("a tree cut in half gives %v, want an error that names the file", err)
+	}
+}
+
+func TestBox_WritesCallHistory(t *testing.T) {
+	b := box.Start(t, box.Setup{})
+	c := b.ESL(t)
+	if out := b.API(t, c, "originate {accountcode=77,origination_caller_id_number=4711}null/x &hangup(USER_BUSY)"); !strings.HasPrefix(out, "+OK ") {
+		t.Fatalf("originate: %q", out)
+	}
+	for _, name := range []string{"Master.csv", "77.csv"} {
+		file := filepath.Join(b.Data, "log", "cdr-csv", name)
+		box.Eventually(t, 5*time.Second, name+" is written", func() bool {
+			text, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(text), `"USER_BUSY"`) && strings.HasSuffix(string(text), "\n")
+		})
+	}
+	if out := b.API(t, c, "cdr_csv rotate"); out != "+OK" {
+		t.Errorf("cdr_csv rotate: %q", out)
+	}
+	if _, err := os.Stat(filepath.Join(b.Data, "log", "cdr-csv", "Master.csv")); !os.IsNotExist(err) {
+		t.Errorf("after the rotation: %v, want no Master.csv", err)
+	}
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(b.Data, "db", "core.db")+"?mode=ro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	box.Eventually(t, 5*time.Second, "the row is in core.db", func() bool {
+		var cause, account string
+		err := db.QueryRow("SELECT hangup_cause, accountcode FROM cdr").Scan(&cause, &account)
+		return err == nil && cause == "USER_BUSY" && account == "77"
+	})
+	page, status := get(t, "http://"+b.Addr(box.HTTP)+"/metrics", nil)
+	if status != http.StatusOK {
+		t.Fatalf("metrics: status %d: %s", status, page)
+	}
+	for _, want := range []string{`switchlet_legs_ended_total{direction="outbound",cause="USER_BUSY"} 1`, "switchlet_legs_total 1\n",
+		`switchlet_esl_clients{direction="inbound",authenticated="true"} 1`, "switchlet_esl_lost_events_total 0\n", "process_resident_memory_bytes "} {
+		if !strings.Contains(page, want) {
+			t.Errorf("metrics have no %q:\n%s", want, page)
+		}
+	}
+}
+
+func TestMetrics_AreForThisMachineOrTheToken(t *testing.T) {
+	b := box.Start(t, box.Setup{Sets: map[string]string{"metrics_token": "letmein"}})
+	for _, c := range []struct {
+		name   string
+		header http.Header
+		status int
+	}{
+		{"this machine", nil, http.StatusOK},
+		{"a proxy on this machine", http.Header{"X-Forwarded-For": {"192.0.2.1"}}, http.StatusForbidden},
+		{"the token through a proxy", http.Header{"X-Forwarded-For": {"192.0.2.1"}, "Authorization": {"Bearer letmein"}}, http.StatusOK},
+		{"a wrong token through a proxy", http.Header{"X-Forwarded-For": {"192.0.2.1"}, "Authorization": {"Bearer x"}}, http.StatusForbidden},
+	} {
+		if _, status := get(t, "http://"+b.Addr(box.HTTP)+"/metrics", c.header); status != c.status {
+			t.Errorf("%s: status %d, want %d", c.name, status, c.status)
+		}
+	}
+}
+
+func get(t *testing.T, url string, header http.Header) (string, int) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, v := range header {
+		req.Header[k] = v
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), resp.StatusCode
+}
+
+func TestBox_WritesItsLogAndBeginsAnewOnHangup(t *testing.T) {
+	b := box.Start(t, box.Setup{})
+	c := b.ESL(t)
+	log := filepath.Join(b.Data, "log", "freeswitch.log")
+	b.API(t, c, "log warning first words")
+	contains := func(file, text string) func() bool {
+		return func() bool {
+			got, err := os.ReadFile(file)
+			return err == nil && strings.Contains(string(got), text)
+		}
+	}
+	box.Eventually(t, 5*time.Second, "the line is in the file", contains(log, "first words"))
+	b.Hangup()
+	box.Eventually(t, 5*time.Second, "the file is moved aside", contains(log+".1", "first words"))
+	b.API(t, c, "log warning second words")
+	box.Eventually(t, 5*time.Second, "the next line is in a new file", contains(log, "second words"))
+}
+
+func TestBox_OwnTreeFromOutsideIsMovedOnce(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, conf.Default()); err != nil {
+		t.Fatal(err)
+	}
+	b := box.Start(t, box.Setup{Conf: dir, Sets: map[string]string{"default_password": "long-enough", "event_socket_password": "good-one"}})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c, err := esl.Dial(ctx, b.Addr(box.EventSocket), "good-one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := b.API(t, c, "sofia status profile internal"); !strings.Contains(got, ":"+strconv.Itoa(box.SIP+b.Offset)) {
+		t.Errorf("profile internal is not at port %d:\n%s", box.SIP+b.Offset, got)
+	}
+	for _, port := range []int{box.VertoWS, box.HTTP} {
+		conn, err := net.Dial("tcp", b.Addr(port))
+		if err != nil {
+			t.Errorf("port %d and the offset: %v", port, err)
+			continue
+		}
+		conn.Close()
+	}
+}
+
+func TestBox_TreeWithNumbersIsMoved(t *testing.T) {
+	b := box.Start(t, box.Setup{Files: nil, Conf: numbersTree(t)})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	c, err := esl.Dial(ctx, b.Addr(box.EventSocket), "good-one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if got := b.API(t, c, "sofia status profile internal"); !strings.Contains(got, ":"+strconv.Itoa(box.SIP+b.Offset)) {
+		t.Errorf("profile internal is not at port %d:\n%s", box.SIP+b.Offset, got)
+	}
+	conn, err := net.Dial("tcp", b.Addr(box.VertoWS))
+	if err != nil {
+		t.Fatalf("verto: %v", err)
+	}
+	conn.Close()
+}
+
+// numbersTree is a small tree whose ports are written as numbers.
+func numbersTree(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	text := `<document type="freeswitch/xml"><section name="configuration">
+<configuration name="event_socket.conf"><settings><param name="listen-port" value="8021"/><param name="password" value="good-one"/></settings></configuration>
+<configuration name="sofia.conf"><profiles><profile name="internal"><settings>
+<param name="sip-ip" value="127.0.0.1"/><param name="sip-port" value="5060"/></settings></profile></profiles></configuration>
+<configuration name="verto.conf"><profiles><profile name="default">
+<param name="bind-local" value="127.0.0.1:8081"/><param name="userauth" value="true"/></profile></profiles></configuration>
+</section></document>`
+	if err := os.WriteFile(filepath.Join(dir, "freeswitch.xml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestHealth_FindsTheRunningBox(t *testing.T) {
+	b := box.Start(t, box.Setup{})
+	var out, errs strings.Builder
+	if status := appliance.Main([]string{"health", "--data", b.Data}, nil, &out, &errs); status != 0 || !strings.HasPrefix(out.String(), "ok ") {
+		t.Errorf("status %d, %q, %q", status, out.String(), errs.String())
+	}
+	t.Setenv("SWITCHLET_DATA", b.Data)
+	out.Reset()
+	if status := appliance.Main([]string{"cli", "-x", "echo found"}, strings.NewReader(""), &out, &errs); status != 0 || !strings.Contains(out.String(), "found") {
+		t.Errorf("cli: status %d, %q, %q", status, out.String(), errs.String())
+	}
+}
+
+func TestBox_ConsoleAliasesWorkOverTheEventSocket(t *testing.T) {
+	b := box.Start(t, box.Setup{})
+	c := b.ESL(t)
+	b.API(t, c, "alias add hi echo hello")
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if reply, err := c.Console(ctx, "hi there"); err != nil || !strings.Contains(reply, "hello there") {
+		t.Errorf("reply %q, %v", reply, err)
 	}
 }

@@ -18,7 +18,7 @@ import (
 type data struct{ dir string }
 
 // subdirectories of the data directory.
-var subdirectories = []string{"conf", "scripts", "sounds", "recordings", "db", "storage", "certs", "log", "cache"}
+var subdirectories = []string{"conf", "scripts", "sounds", "recordings", "db", "storage", "certs", "log", "cache", "run"}
 
 func openData(dir string) (data, error) {
 	abs, err := filepath.Abs(dir)

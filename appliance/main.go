@@ -82,6 +82,9 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
+	if attached(e.out) {
+		o.Print = e.out
+	}
 	b, err := Open(ctx, o)
 	if err != nil {
 		return e.fail(err)
@@ -93,7 +96,18 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		return e.fail(err)
 	}
 	b.banner(e.out)
-	<-b.Done(ctx)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
+	done := b.Done(ctx)
+	for running := true; running; {
+		select {
+		case <-hangups:
+			b.Hangup()
+		case <-done:
+			running = false
+		}
+	}
 	err = b.Stop()
 	console()
 	if err != nil {
@@ -102,14 +116,28 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	return 0
 }
 
+// attached reports whether somebody reads w at a terminal.
+func attached(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}
+
 // cliCommand is the console. On the box itself it knows the password that the
 // first start made.
 func cliCommand(ctx context.Context, e env, args []string) int {
 	var d cli.Defaults
 	var o Options
 	if o.complete(nil, nil, nil) == nil {
-		if s, ok := (data{o.Data}).madeSecrets(); ok {
+		box := data{o.Data}
+		if s, ok := box.madeSecrets(); ok {
 			d.Password = s.EventSocketPassword
+		}
+		if a, ok := box.runningAddresses(); ok {
+			d.Host, d.Port = a.EventSocket, a.Port
 		}
 	}
 	return d.Run(ctx, args, e.in, e.out, e.err)

@@ -21,6 +21,8 @@ type Options struct {
 	Params   []conf.Param // parameters, over the tree's own
 	// PortOffset is added to every port, so that several boxes run side by side.
 	PortOffset int
+	// Print gets what scripts print; nil: the log alone has it.
+	Print io.Writer
 	// LogLevel is what the console shows: a name or number, "" for console.conf's.
 	LogLevel string
 }

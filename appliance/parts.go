@@ -8,7 +8,9 @@ import (
 	"net/netip"
 	"strconv"
 
+	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/appliance/cert"
+	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/conference"
 	"github.com/switchlet/switchlet/call/event"
@@ -24,9 +26,9 @@ import (
 )
 
 // modules are the reference's modules whose work the rooms do.
-var modules = []string{"mod_commands", "mod_conference", "mod_console", "mod_db", "mod_dialplan_xml", "mod_dptools",
+var modules = []string{"mod_cdr_csv", "mod_commands", "mod_conference", "mod_console", "mod_db", "mod_dialplan_xml", "mod_dptools",
 	"mod_event_socket", "mod_expr", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua",
-	"mod_native_file", "mod_opus", "mod_rtc", "mod_say_en", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_verto"}
+	"mod_native_file", "mod_opus", "mod_rtc", "mod_say_en", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_valet_parking", "mod_verto"}
 
 // addParts makes the rooms that run and lists them in the order of their start.
 func (b *Box) addParts(ctx context.Context, core *store.DB) error {
@@ -35,7 +37,13 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	if err != nil {
 		return err
 	}
+	b.counters = newCounters()
+	b.files = logfile.New(b.log, b.store.Tree().Configuration("logfile.conf"), b.data.path("log"))
+	b.recorder = cdr.New(cdr.Options{Switch: b.Switch, DB: core, Conf: b.store.Tree().Configuration("cdr_csv.conf"),
+		LogDir: b.data.path("log"), Observe: b.counters.ended})
+	b.Switch.AddCommands(b.recorder.Commands()...)
 	socket := b.eventSocket()
+	b.socket = socket
 	b.Switch.AddApplications(server.Application(socket))
 	verto, err := b.newBrowsers(source)
 	if err != nil {
@@ -47,7 +55,13 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	}
 	scripts, rooms := b.scripts(), b.conferences()
 	web := b.newWeb(ui.Handler(), verto, source)
+	var unwatch func()
 	b.parts = []part{
+		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
+		{name: "call history", start: func(ctx context.Context) error {
+			unwatch = b.counters.watch(b.bus)
+			return b.recorder.Start(ctx)
+		}, stop: func() error { unwatch(); b.recorder.Close(); return nil }},
 		{name: "media", start: func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil },
 			stop: func() error { b.media.Close(); return b.opener.Close() }},
 		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},
@@ -65,13 +79,9 @@ func nothing() error { return nil }
 
 // newBrowsers makes the browsers' side.
 func (b *Box) newBrowsers(source *cert.Source) (*webrtc.Server, error) {
-	offset := 0
-	if b.Options.Conf != "" {
-		offset = b.Options.PortOffset
-	}
 	s, err := webrtc.New(webrtc.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, Access: b.acl,
-		UDPPort: b.port("webrtc_port", webrtc.DefaultPort+offset), TCPPort: b.port("webrtc_port", webrtc.DefaultPort+offset),
-		Certificate: source.Certificate, Listen: listenAt(offset), StunLookup: stunLookup})
+		UDPPort: b.port("webrtc_port", webrtc.DefaultPort), TCPPort: b.port("webrtc_port", webrtc.DefaultPort),
+		Certificate: source.Certificate, Listen: b.listen, StunLookup: stunLookup})
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +96,7 @@ func (b *Box) newBrowsers(source *cert.Source) (*webrtc.Server, error) {
 // scripts makes the Lua host.
 func (b *Box) scripts() *lua.Host {
 	h := lua.New(lua.Options{Switch: b.Switch, Store: b.databases, Conf: b.store, ScriptDir: b.data.path("scripts"),
-		Builtin: lua.Scripts(), AllowShell: b.allowShell()})
+		Builtin: lua.Scripts(), AllowShell: b.allowShell(), Print: b.Options.Print})
 	b.Switch.AddApplications(h.Applications()...)
 	b.Switch.AddCommands(h.Commands()...)
 	b.Switch.AddDialplan("LUA", h.Dialplan())
@@ -122,18 +132,13 @@ func (b *Box) newPhones(core *store.DB, source *cert.Source) (*sip.Stack, error)
 	return s, nil
 }
 
-// listenAt opens listeners whose port is moved by n.
-func listenAt(n int) func(network, address string) (net.Listener, error) {
-	return func(network, address string) (net.Listener, error) {
-		if n != 0 {
-			a, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return nil, err
-			}
-			address = netip.AddrPortFrom(a.Addr(), a.Port()+uint16(n)).String()
-		}
-		return net.Listen(network, address)
+// listen opens a listener of a Verto profile. An address whose port is written as
+// a number is moved by --port-offset here.
+func (b *Box) listen(network, address string) (net.Listener, error) {
+	if a, err := netip.ParseAddrPort(address); err == nil && b.literal.binds[a.String()] {
+		address = netip.AddrPortFrom(a.Addr(), a.Port()+uint16(b.Options.PortOffset)).String()
 	}
+	return net.Listen(network, address)
 }
 
 // registrations are the rows of "show registrations".

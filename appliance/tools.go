@@ -2,7 +2,6 @@ package appliance
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -148,13 +147,30 @@ func secretCommand(_ context.Context, e env, args []string) int {
 	return 0
 }
 
+// healthURL is where a box with these options tells how it is: what the running
+// one wrote down, else the usual port.
+func (o Options) healthURL() string {
+	port := 8080 + o.PortOffset
+	if a, ok := (data{o.Data}).runningAddresses(); ok && a.HTTP != 0 {
+		port = a.HTTP
+	}
+	return fmt.Sprintf("http://127.0.0.1:%d/healthz", port)
+}
+
 // healthCommand asks /healthz of a running box.
 func healthCommand(ctx context.Context, e env, args []string) int {
-	f := flag.NewFlagSet("switchlet health", flag.ContinueOnError)
-	f.SetOutput(e.err)
-	url := f.String("url", "http://127.0.0.1:8080/healthz", "`URL` to ask")
+	var o Options
+	var overlays, sets, params list
+	f := optionFlags("health", &o, &overlays, &sets, &params, e.err)
+	url := f.String("url", "", "`URL` to ask (default: that of the box that runs in the data directory)")
 	if err := f.Parse(args); err != nil {
 		return e.fail(err)
+	}
+	if err := o.complete(overlays, sets, params); err != nil {
+		return e.fail(err)
+	}
+	if *url == "" {
+		*url = o.healthURL()
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()

@@ -35,6 +35,7 @@ type web struct {
 func (b *Box) newWeb(page, verto http.Handler, source *cert.Source) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
+	mux.HandleFunc("GET /metrics", b.metricsPage)
 	mux.Handle("/verto", verto)
 	mux.Handle("/", page)
 	return &web{box: b, handler: mux, cert: source}
@@ -65,16 +66,12 @@ func (b *Box) port(name string, otherwise int) int {
 
 func (w *web) start(context.Context) error {
 	b := w.box
-	offset := 0
-	if b.Options.Conf != "" {
-		offset = b.Options.PortOffset
-	}
-	if port := b.port("http_port", 8080+offset); port != 0 {
+	if port := b.port("http_port", 8080); port != 0 {
 		if err := w.serve(port, nil); err != nil {
 			return err
 		}
 	}
-	if port := b.port("https_port", 8443+offset); port != 0 {
+	if port := b.port("https_port", 8443); port != 0 {
 		return w.serve(port, &tls.Config{GetCertificate: w.cert.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
 	}
 	return nil
