@@ -39,6 +39,7 @@ type chain struct {
 	toPeer    adapter // what the joined port said, at our rate
 	toSeat    adapter // what is said to a mixer, at its rate
 	seatPCM   []int16
+	scout     scout
 	detector  Detector
 	found     func(Digit)
 	stream    *sharedStream
@@ -82,6 +83,7 @@ func (c *chain) dropCodecs() {
 		c.enc.Close()
 	}
 	c.dec, c.enc, c.decFailed, c.encFailed = nil, nil, false, false
+	c.scout.close()
 	c.wait = c.wait[:0]
 }
 
@@ -134,6 +136,9 @@ func (c *chain) encoder() Encoder {
 // fetch fills c.read with the next frame from the far end and sets c.heard.
 func (c *chain) fetch() {
 	in := &c.port.in
+	if c.watch() {
+		return
+	}
 	dec := c.decoder()
 	for len(c.queue) < c.frame {
 		in.mu.Lock()

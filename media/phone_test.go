@@ -16,7 +16,14 @@ import (
 // ends with the test. Inside a bubble it runs in virtual time.
 func newEngine(t testing.TB) *media.Engine {
 	t.Helper()
-	e := media.NewEngine(media.EngineOptions{
+	e := unstarted(t)
+	e.Start(t.Context())
+	return e
+}
+
+// unstarted is newEngine with a clock that stands still.
+func unstarted(t testing.TB) *media.Engine {
+	return media.NewEngine(media.EngineOptions{
 		Codecs: codec.Table(),
 		NewResampler: func(from, to int) media.Resampler {
 			r, err := resample.New(from, to)
@@ -27,8 +34,6 @@ func newEngine(t testing.TB) *media.Engine {
 			return r
 		},
 	})
-	e.Start(t.Context())
-	return e
 }
 
 func format(t testing.TB, e *media.Engine, name string, pt uint8) media.Format {

@@ -119,8 +119,14 @@ func (c *chain) readPhase() {
 
 // tell gives a mixer what the far end said, at the mixer's rate.
 func (c *chain) tell(s Seat, said []int16) {
+	if c.scout.told {
+		return
+	}
 	if said == nil {
 		s.Hear(nil)
+		return
+	}
+	if c.faint(s, said) {
 		return
 	}
 	if s.Rate() != c.rate {

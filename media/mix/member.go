@@ -91,6 +91,35 @@ func (m *Member) Hear(pcm []int16) {
 	}
 }
 
+// Attention implements media.Watcher: while the member is silent, what is below the
+// gate is not needed.
+func (m *Member) Attention() media.Attention {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case m.held || m.away || m.muted && !m.muteDetect:
+		return media.NoneOfIt
+	case m.gate.level == 0 || m.gate.talking || m.mixer.opts.AudioAlways || m.volumeIn != 0 || m.agc.Level > 0:
+		return media.AllOfIt
+	}
+	return media.Loud
+}
+
+// Faint implements media.Watcher.
+func (m *Member) Faint(pcm []int16) bool {
+	score := media.Energy(pcm)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if score > m.gate.level {
+		return false
+	}
+	m.fresh = false
+	if m.gate.hear(score) {
+		m.changed = !m.changed
+	}
+	return true
+}
+
 // audible reports whether what he says belongs into the mix. Caller holds m.mu.
 func (m *Member) audible(always bool) bool {
 	return !m.muted && !m.held && (m.gate.talking || m.gate.level == 0 || always)

@@ -1,0 +1,184 @@
+package media
+
+import "log/slog"
+
+// Attention says how much of what a far end says a mixer needs.
+type Attention int
+
+const (
+	AllOfIt Attention = iota // every frame
+	Loud                     // frames that are not faint
+	NoneOfIt
+)
+
+// Watcher is a Seat that does not need what is faint: such frames are not brought
+// to its rate, and a codec that can is decoded at a lower one.
+type Watcher interface {
+	Seat
+	// Attention is asked before each frame.
+	Attention() Attention
+	// Faint takes a frame instead of Hear, at any rate, and reports true; or
+	// reports false, if it is loud: then Hear gets it.
+	Faint(pcm []int16) bool
+}
+
+const (
+	// scoutRate is the rate in Hz at which silent far ends are watched.
+	scoutRate = 16000
+	// wakeful is how many ticks a far end must have been faint before it is decoded
+	// at the lower rate: a second.
+	wakeful = 50
+)
+
+// scout decodes a silent far end at a lower rate, to see whether it still is
+// silent. What it was given last makes the real decoder ready when it speaks.
+type scout struct {
+	dec      Decoder
+	previous []byte
+	faint    int  // ticks in a row
+	told     bool // the seat has had this tick's frame
+}
+
+func (s *scout) close() {
+	if s.dec != nil {
+		s.dec.Close()
+	}
+	s.dec, s.previous, s.faint = nil, s.previous[:0], 0
+}
+
+// watcher returns the seat if it alone hears the far end, as it is.
+func (c *chain) watcher() Watcher {
+	p := c.port
+	if p.seat == nil || p.inband || p.delay > 0 || len(p.taps)+len(p.records)+len(p.plays[side(Read)]) > 0 ||
+		p.gain[side(Read)] != 0 || p.mute&Read != 0 || p.hold {
+		return nil
+	}
+	w, ok := p.seat.(Watcher)
+	if !ok {
+		return nil
+	}
+	return w
+}
+
+// watch takes a packet for a seat that needs less than all, and reports whether
+// that was all there was to do in this tick.
+func (c *chain) watch() bool {
+	c.scout.told = false
+	w := c.watcher()
+	if w == nil {
+		c.scout.close()
+		return false
+	}
+	switch w.Attention() {
+	case NoneOfIt:
+		c.skip()
+		return true
+	case Loud:
+		return c.doze(w)
+	}
+	c.rouse()
+	return false
+}
+
+// skip takes a packet and does not decode it.
+func (c *chain) skip() {
+	c.heard, c.queue = false, c.queue[:0]
+	clear(c.read)
+	if n, ok := c.next(); ok {
+		c.scout.previous = append(c.scout.previous[:0], c.payload[:n]...)
+	}
+	if c.dec != nil {
+		c.dec.Close()
+		c.dec = nil
+	}
+}
+
+// next takes the next packet while nothing is made up for what is missing.
+func (c *chain) next() (n int, ok bool) {
+	in := &c.port.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c.jitter.ptime = max(in.format.Ptime, 10)
+	n, ok, lost := c.jitter.take(c.payload)
+	if ok {
+		c.concealed, c.ahead = 0, 0
+	} else if c.concealed++; c.concealed >= maxConceal && !lost {
+		c.jitter.idle()
+	}
+	return n, ok
+}
+
+// doze decodes at the lower rate, where the codec has one and the far end has been
+// faint for a while.
+func (c *chain) doze(w Watcher) bool {
+	s, f := &c.scout, c.port.format
+	if f.Codec == nil || f.Codec.NewDecoder == nil || f.Ptime != 20 || len(c.queue) > 0 {
+		return false
+	}
+	rate := codecRate(f, scoutRate)
+	if rate >= c.rate || s.faint < wakeful {
+		return false
+	}
+	if s.dec == nil {
+		d, err := f.Codec.NewDecoder(f, rate)
+		if err != nil {
+			s.faint = 0
+			c.port.engine.log.Error("media: no decoder", slog.String("port", c.port.name), slog.Any("err", err))
+			return false
+		}
+		s.dec = d
+		if c.dec != nil {
+			c.dec.Close()
+			c.dec = nil
+		}
+	}
+	c.heard = false
+	clear(c.read)
+	n, ok := c.next()
+	if !ok {
+		return true
+	}
+	m, err := s.dec.Decode(c.payload[:n], c.pcm)
+	if err != nil {
+		in := &c.port.in
+		in.mu.Lock()
+		in.stats.undecodable++
+		in.mu.Unlock()
+		return true
+	}
+	if w.Faint(c.pcm[:m]) {
+		s.previous = append(s.previous[:0], c.payload[:n]...)
+		s.told = true
+		return true
+	}
+	c.rouse()
+	if dec := c.decoder(); dec != nil {
+		if m, err = dec.Decode(c.payload[:n], c.pcm); err == nil {
+			c.queue = append(c.queue, c.pcm[:m]...)
+		}
+	}
+	return false
+}
+
+// rouse goes back to decoding at the full rate; the packet before makes the new
+// decoder ready, so that the first word begins as it should.
+func (c *chain) rouse() {
+	s := &c.scout
+	if len(s.previous) > 0 && c.dec == nil {
+		if dec := c.decoder(); dec != nil {
+			_, _ = dec.Decode(s.previous, c.pcm) // it was decoded before
+		}
+	}
+	s.close()
+}
+
+// faint offers the frame that was read to a seat that does not need what is faint.
+func (c *chain) faint(s Seat, said []int16) bool {
+	w, ok := s.(Watcher)
+	if !ok || w.Attention() != Loud || !w.Faint(said) {
+		c.scout.faint = 0
+		return false
+	}
+	c.scout.faint++
+	return true
+}
