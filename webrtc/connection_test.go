@@ -67,6 +67,13 @@ func TestConnection_CarriesSoundForAnotherSignalling(t *testing.T) {
 		if _, _, theirs := c.Agreed(); theirs != sdp.RecvOnly {
 			t.Errorf("to sendonly the far end said %v", theirs)
 		}
+		// Whoever began DTLS stays it when the far end makes an offer.
+		again, err := c.Answer(ctx, far.offer(), prefs, sdp.SendRecv)
+		must(t, err)
+		if want := map[bool]string{false: "a=setup:active", true: "a=setup:passive"}[ours]; !strings.Contains(again, want) {
+			t.Errorf("a later answer lacks %s", want)
+		}
+		far.accept(again)
 		must(t, c.Close())
 		must(t, c.Close())
 		if len(b.s.others) != 0 {

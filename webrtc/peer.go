@@ -29,6 +29,7 @@ type peer struct {
 	version int64 // of the last description sent
 
 	want   sdp.Direction // of the sound, as far as it is ours to say
+	role   string        // ours in DTLS, active or passive, "" before there is one
 	mid    string        // of the audio section, "" before there is one
 	remote fingerprint   // of the browser's certificate, to know it again
 	near   bool          // the browser is in our own network and needs no outer address
@@ -106,6 +107,9 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 		setup, ours = "active", "passive"
 	} else if s.setup == "passive" {
 		setup = "passive"
+	} else if p.role == "passive" {
+		// Who began DTLS stays who did (RFC 8842 §5.5).
+		setup, ours = "active", "passive"
 	}
 	p.wire.in.setClock(a.format.Codec.ClockRate)
 	err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: remoteText(s, maps, cands, mid, setup)})
@@ -125,7 +129,7 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 	if err != nil {
 		return "", err
 	}
-	p.mid = mid
+	p.mid, p.role = mid, ours
 	return t.answerText(offer, audio, a, directionOf(s.direction).Reverse().And(p.want).String()), nil
 }
 
@@ -166,15 +170,16 @@ func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
 	if a.events.clock != 0 {
 		maps = append(maps, a.events)
 	}
-	setup := s.setup
-	if setup != "passive" {
-		setup = "active"
+	setup, ours := "active", "passive"
+	if p.role == "active" || p.role == "" && s.setup == "passive" {
+		setup, ours = "passive", "active"
 	}
 	p.wire.in.setClock(a.format.Codec.ClockRate)
 	text := remoteText(s, maps, cands, p.mid, setup)
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: text}); err != nil {
 		return fmt.Errorf("webrtc: answer: %w", err)
 	}
+	p.role = ours
 	p.remote, _ = s.secure()
 	p.blind = len(s.cands) == 0 && s.dropped == 0
 	return nil

@@ -10,7 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket")
+	"github.com/coder/websocket"
+)
 
 // sipSocket opens a socket as JsSIP does.
 func sipSocket(t *testing.T, url string, protocols ...string) (*websocket.Conn, error) {
