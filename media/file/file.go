@@ -1,7 +1,8 @@
 // Package file opens and makes sound files, choosing the format by the file's
 // extension as FreeSWITCH does: ".wav"; ".r8", ".r16", ".r24", ".r32" (16-bit PCM at
 // that rate); ".raw" (16-bit PCM at the rate asked for); ".ul", ".ulaw", ".PCMU" and
-// ".al", ".alaw", ".PCMA" (G.711); ".mp3", which is read only.
+// ".al", ".alaw", ".PCMA" (G.711); ".opus", ".ogg" and ".oga" (Ogg/Opus); ".mp3", which
+// is read only. An Ogg/Opus file that is called ".wav" is known by its first bytes.
 //
 // Sources are mono, at the file's own rate: media/resample brings them to another,
 // media/stream does so for paths and URIs. Sinks are made for one rate and a number of
@@ -19,6 +20,7 @@ import (
 
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/file/mp3"
+	"github.com/switchlet/switchlet/media/file/ogg"
 	"github.com/switchlet/switchlet/media/file/raw"
 	"github.com/switchlet/switchlet/media/file/wav"
 )
@@ -41,6 +43,7 @@ type format struct {
 	rate      int  // Hz; 0 is the rate asked for
 	header    bool // a WAVE file
 	mp3       bool
+	ogg       bool
 }
 
 func formats() []format {
@@ -54,6 +57,7 @@ func formats() []format {
 		{extension: "al", encoding: raw.ALaw, rate: 8000}, {extension: "alaw", encoding: raw.ALaw, rate: 8000},
 		{extension: "pcma", encoding: raw.ALaw, rate: 8000},
 		{extension: "mp3", mp3: true},
+		{extension: "opus", ogg: true}, {extension: "ogg", ogg: true}, {extension: "oga", ogg: true},
 	}
 }
 
@@ -114,6 +118,13 @@ func OpenReader(r io.ReadSeeker, name string, rate int) (Audio, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f.ogg || f.header && isOgg(r) {
+		a, err := ogg.NewReader(r, name, rate)
+		if err != nil {
+			return nil, err
+		}
+		return a, nil
+	}
 	if f.header {
 		a, err := wav.NewReader(r, name)
 		if err != nil {
@@ -142,6 +153,16 @@ func OpenReader(r io.ReadSeeker, name string, rate int) (Audio, error) {
 	return a, nil
 }
 
+// isOgg reports whether a file begins as an Ogg page does.
+func isOgg(r io.ReadSeeker) bool {
+	var b [4]byte
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return false
+	}
+	_, err := io.ReadFull(r, b[:])
+	return err == nil && string(b[:]) == "OggS"
+}
+
 // Create makes or truncates the file at path for sound of rate Hz and channels.
 // A format that has one rate only refuses another.
 func Create(path string, rate, channels int) (media.Sink, error) {
@@ -163,6 +184,17 @@ func create(path string, rate, channels int, keep bool) (media.Sink, error) {
 	}
 	if f.mp3 {
 		return nil, fmt.Errorf("%s: MP3 files are read only", path)
+	}
+	if f.ogg {
+		begin := ogg.Create
+		if keep {
+			begin = ogg.Append
+		}
+		w, err := begin(path, rate, channels)
+		if err != nil {
+			return nil, err
+		}
+		return w, nil
 	}
 	if f.header {
 		begin := wav.Create

@@ -30,6 +30,7 @@ type Reader struct {
 	head    head
 	gain    float64 // factor, 1 for none
 	pages   *pageReader
+	pool    *opus.Pool // of the one decoder
 	decoder media.Decoder
 
 	serial uint32
@@ -58,7 +59,7 @@ func NewReader(r io.ReadSeeker, name string, rate int) (*Reader, error) {
 	if !slices.Contains(opus.Rates(), rate) {
 		rate = opusRate
 	}
-	o := &Reader{from: r, name: name, rate: rate, gain: 1, pages: newPageReader(r)}
+	o := &Reader{from: r, name: name, rate: rate, gain: 1, pages: newPageReader(r), pool: opus.NewPool(opus.Options{})}
 	if err := o.open(); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
@@ -84,7 +85,7 @@ func (r *Reader) open() error {
 		const unit = 256 * 20
 		r.gain = math.Pow(10, float64(r.head.gain)/unit)
 	}
-	if r.decoder, err = opus.NewPool(opus.Options{}).NewDecoder(media.Format{}, r.rate); err != nil {
+	if r.decoder, err = r.pool.NewDecoder(media.Format{}, r.rate); err != nil {
 		return err
 	}
 	r.pcm = make([]int16, maxDuration/(opusRate/r.rate))
@@ -131,10 +132,9 @@ func (r *Reader) measure() error {
 	if err != nil {
 		return err
 	}
-	first, _ := pageDuration(p)
-	// A page that ends the stream may be shorter than its packets; any other that
-	// is so begins at zero.
-	r.origin = max(p.granule-first, 0)
+	// A page that ends the stream may be shorter than its packets: that stream
+	// begins at zero.
+	r.origin = max(p.granule-pageDuration(p), 0)
 	lastGranule := p.granule
 	// The last page begins in the last bytes, unless those are damaged.
 	for window := int64(2 * maxPage); ; window *= 4 {
@@ -166,8 +166,9 @@ func (r *Reader) measure() error {
 	return nil
 }
 
-// pageDuration is the length of the packets that end on a page.
-func pageDuration(p page) (samples int64, packets int) {
+// pageDuration is the length of the packets that end on a page, but for one that
+// began on another.
+func pageDuration(p page) (samples int64) {
 	start, at := 0, 0
 	whole := p.flags&flagContinued == 0
 	for _, n := range p.lacing {
@@ -179,9 +180,8 @@ func pageDuration(p page) (samples int64, packets int) {
 			samples += int64(duration(p.body[start:at]))
 		}
 		whole, start = true, at
-		packets++
 	}
-	return samples, packets
+	return samples
 }
 
 // pageOf returns the next page of the stream from a byte on.
@@ -352,14 +352,13 @@ func (r *Reader) turn() error {
 	if before.size != 0 && before.granule != noGranule {
 		r.granule = before.granule
 	}
-	if lost && next.granule != noGranule {
-		// Where a page is missing the sound goes on at its own place.
-		length, _ := pageDuration(next)
-		r.granule = max(r.granule, next.granule-length)
-	}
 	if lost || next.flags&flagContinued == 0 {
 		r.partial = r.partial[:0]
 	}
 	r.broken = next.flags&flagContinued != 0 && len(r.partial) == 0
+	if (lost || r.broken) && next.granule != noGranule {
+		// Where a packet is missing the sound goes on at its own place.
+		r.granule = max(r.granule, next.granule-pageDuration(next))
+	}
 	return nil
 }

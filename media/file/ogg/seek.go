@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/switchlet/switchlet/media"
 )
 
 // SeekTo goes to sample n, at most to the end.
@@ -21,7 +23,7 @@ func (r *Reader) SeekTo(n int64) error {
 	}
 	r.decoder.Close()
 	r.decoder = nil
-	if r.decoder, err = newDecoder(r.rate); err != nil {
+	if r.decoder, err = r.pool.NewDecoder(media.Format{}, r.rate); err != nil {
 		return fmt.Errorf("%s: %w", r.name, err)
 	}
 	return nil
