@@ -106,9 +106,19 @@ func (p *Port) digit(d Digit, regenerate bool) {
 	if !regenerate || !p.regenerate.Load() {
 		return
 	}
-	if q := p.peer.Load(); q != nil {
-		q.SendDigits([]Digit{d})
+	q := p.peer.Load()
+	if q == nil || d.Source == DigitInband && q.hearsDigits() {
+		return
 	}
+	q.SendDigits([]Digit{d})
+}
+
+// hearsDigits reports whether digits are sent to the far end as sound: one that was
+// found in the sound of the joined port has passed already.
+func (p *Port) hearsDigits() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.dtmf.PayloadType == 0 && p.dtmf.Inband
 }
 
 // OnDigit sets the function that gets each digit received: by RFC 4733, in the
