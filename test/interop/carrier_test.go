@@ -23,6 +23,12 @@ const (
   </gateway>
 </include>
 `
+	// Loopback is everybody's here: the gateway's address alone is no proof.
+	carrierAddress = `<configuration name="acl.conf"><network-lists>
+  <list name="carriers" default="deny"><node type="allow" cidr="127.0.0.0/8"/></list>
+  <list name="domains" default="deny"/>
+</network-lists></configuration>
+`
 	carrierNumber = `<include>
   <extension name="interop_did">
     <condition field="destination_number" expression="^5550000$">
@@ -37,7 +43,7 @@ const (
 func TestSIPp_GatewayRegistersAndCarriesCallsBothWays(t *testing.T) {
 	port := freePort(t)
 	b := start(t, map[string]string{"sip_profiles/external/carrier.xml": fmt.Sprintf(carrierGateway, port),
-		"dialplan/public/interop.xml": carrierNumber})
+		"dialplan/public/interop.xml": carrierNumber, "autoload_configs/acl.conf.xml": carrierAddress})
 	w, api := observe(t, b), b.ESL(t)
 	carrier := sipp{Scenario: "carrier", Port: port, Calls: 2, To: box.ExternalSIP}.start(t, b)
 	// Its first try was before there was a carrier.
