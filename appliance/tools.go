@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/switchlet/switchlet/conf"
@@ -47,7 +48,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 	defer b.Stop()
 	tree := b.store.Tree()
 	list := append(tree.Warnings(), b.acl.Rebuild(ctx)...)
-	list = append(list, conf.Check(tree, b.known())...)
+	list = collapse(append(list, conf.Check(tree, b.known())...))
 	status := 0
 	for _, w := range list {
 		fmt.Fprintln(e.out, w)
@@ -64,16 +65,28 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 	return status
 }
 
-// known is what this switch understands, for conf.Check.
-func (b *Box) known() conf.Known {
-	k := conf.Known{Modules: map[string]bool{}, Applications: map[string]bool{}}
-	for _, m := range modules {
-		k.Modules[m] = true
+// collapse says of each parameter once what holds of it in many places.
+func collapse(list []conf.Warning) []conf.Warning {
+	first := map[string]int{}
+	more := map[int]int{}
+	var out []conf.Warning
+	for _, w := range list {
+		key, _, _ := strings.Cut(w.Text, " (value ")
+		if i, ok := first[key]; ok {
+			more[i]++
+			continue
+		}
+		first[key] = len(out)
+		out = append(out, w)
 	}
-	for _, a := range b.Switch.Applications() {
-		k.Applications[a.Name] = true
+	for i, n := range more {
+		places := "places"
+		if n == 1 {
+			places = "place"
+		}
+		out[i].Text += fmt.Sprintf(" (and in %d more %s)", n, places)
 	}
-	return k
+	return out
 }
 
 // initCommand writes the embedded tree to DATA/conf, or the directory given.

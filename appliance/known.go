@@ -1,0 +1,92 @@
+package appliance
+
+import (
+	"strings"
+
+	"github.com/switchlet/switchlet/conf"
+)
+
+// knownParams are the parameters that the rooms read, by the file or element that
+// they stand in. Behind the bar are those that need not be read: what they ask
+// for is so anyway, or is about a machine that is not there.
+var knownParams = map[string]string{
+	"acl.conf":     "",
+	"cdr_csv.conf": "log-base default-template legs rotate-on-hup master-file-only history history-days | debug",
+	"conference.conf": `rate interval domain pin moderator-pin pin-retries max-members energy-level auto-energy-level auto-energy-seconds
+ auto-gain-level auto-gain-low-energy-level auto-gain-margin auto-gain-change-factor auto-gain-period-len auto-record
+ min-required-recording-participants caller-controls moderator-controls caller-id-name caller-id-number cdr-event-mode cdr-log-dir
+ comfort-noise conference-flags member-flags endconf-grace-time heartbeat-period-sec ivr-dtmf-timeout sound-prefix suppress-events
+ terminate-on-silence verbose-events alone-sound bad-pin-sound deaf-sound enter-sound exit-sound is-locked-sound is-unlocked-sound
+ join-only-sound kicked-sound locked-sound max-members-sound member-enter-sound moh-sound mute-detect-sound muted-sound
+ perpetual-sound pin-sound undeaf-sound unmuted-sound | timer-name channels`,
+	"console.conf":      "loglevel | colorize uuid json",
+	"db.conf":           "",
+	"event_socket.conf": "listen-ip listen-port password apply-inbound-acl stop-on-bind-error debug event-queue-size | nat-map",
+	"hash.conf":         "",
+	"ivr.conf":          "",
+	"local_stream.conf": "shuffle | rate channels interval timer-name prebuf",
+	"logfile.conf":      "rotate-on-hup logfile rollover maximum-rotate uuid",
+	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup`,
+	"modules.conf":      "", "pre_load_modules.conf": "", "post_load_modules.conf": "",
+	"sofia.conf": "| log-level debug-presence auto-restart inbound-reg-in-new-thread",
+	"sofia.conf/profile": `ndlb-force-rport accept-blind-auth accept-blind-reg aggressive-nat-detection all-reg-options-ping allow-empty-password
+ allow-update apply-inbound-acl apply-nat-acl apply-proxy-acl apply-register-acl auth-calls auth-calls-acl-only auth-messages
+ auth-subscriptions auto-jitterbuffer-msec caller-id-type challenge-realm cid-in-1xx codec-prefs context dialplan disable-hold
+ disable-register disable-rtp-auto-adjust disable-transfer dtmf-type enable-compact-headers enable-timer ext-rtp-ip ext-sip-ip
+ fire-transfer-events force-register-db-domain force-register-domain full-id-in-dialplan hold-music inbound-codec-negotiation
+ inbound-codec-prefs inbound-late-negotiation inbound-reg-force-matching-username inbound-use-callid-as-uuid liberal-dtmf
+ local-network-acl log-auth-failures manage-presence manual-redirect max-proceeding max-recv-requests-per-second
+ max-registrations-per-extension minimum-session-expires multiple-registrations nat-options-ping nonce-ttl outbound-codec-prefs
+ outbound-proxy outbound-use-uuid-as-callid pass-callee-id ping-mean-interval presence-hosts record-path record-template
+ rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
+ session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
+ sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
+ sip-user-ping-max sip-user-ping-min suppress-cng tls tls-only tls-sip-port unregister-on-options-fail user-agent-filter
+ user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name
+ sip-capture auth-all-packets forward-unsolicited-mwi-notify inbound-proxy-media tls-bind-params tls-cert-dir tls-passphrase
+ tls-verify-date tls-verify-policy tls-verify-depth tls-verify-in-subjects tls-version tls-ciphers dtmf-duration`,
+	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix
+ distinct-to expire-seconds extension extension-in-contact from-domain from-user gw-auth-acl outbound-proxy password ping ping-max
+ ping-min proxy realm register register-proxy register-transport retry-seconds timeout-seconds username`,
+	"switch.conf": `max-sessions sessions-per-second loglevel event-heartbeat-interval switchname rtp-start-port rtp-end-port max-db-handles
+ db-handle-timeout allow-shell allow_shell mailer-app mailer-app-args auto-create-schemas auto-clear-sql api-expansion
+ | min-dtmf-duration max-dtmf-duration default-dtmf-duration multiple-registrations colorize-console dialplan-timestamps
+ verbose-channel-events threaded-system-exec uuid-version min-idle-cpu tipping-point enable-early-hangup
+ rtp-port-usage-robustness 1ms-timer timer-affinity max-audio-channels core-db-name debug-level`,
+	"timezones.conf": "",
+	"verto.conf":     "detach-timeout-sec enable-presence enable-fs-events send-auth-password | debug kslog",
+	"verto.conf/profile": `bind-local secure-combined secure-cert secure-key secure-chain userauth blind-reg root-password context dialplan
+ inbound-codec-string outbound-codec-string auto-jitterbuffer-msec rtp-ip ext-rtp-ip local-network apply-candidate-acl
+ apply-connection-acl force-register-domain chop-domain send-auth-password allowed-origins allow-client-caller-id
+ | timer-name debug`,
+	"directory": `password a1-hash dial-string group-dial-string dial-var-* auth-acl allow-empty-password sip-forbid-register
+ sip-force-contact sip-allow-multiple-registrations mwi-account jsonrpc-password jsonrpc-allowed-methods jsonrpc-allowed-jsapi
+ jsonrpc-allowed-fsapi jsonrpc-allowed-event-channels verto-context verto-dialplan esl-password esl-allowed-log
+ esl-allowed-events esl-allowed-api`,
+}
+
+// parameters is the table in the form that conf.Check wants.
+func parameters() map[string]map[string]bool {
+	out := make(map[string]map[string]bool, len(knownParams))
+	for place, words := range knownParams {
+		out[place] = map[string]bool{}
+		for _, name := range strings.Fields(words) {
+			if name != "|" {
+				out[place][name] = true
+			}
+		}
+	}
+	return out
+}
+
+// known is what this switch understands, for conf.Check.
+func (b *Box) known() conf.Known {
+	k := conf.Known{Modules: map[string]bool{}, Applications: map[string]bool{}, Params: parameters()}
+	for _, m := range modules {
+		k.Modules[m] = true
+	}
+	for _, a := range b.Switch.Applications() {
+		k.Applications[strings.ToLower(a.Name)] = true
+	}
+	return k
+}
