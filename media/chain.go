@@ -40,6 +40,7 @@ type chain struct {
 	toSeat    adapter // what is said to a mixer, at its rate
 	seatPCM   []int16
 	scout     scout
+	hiss      noise
 	detector  Detector
 	found     func(Digit)
 	stream    *sharedStream
@@ -169,8 +170,8 @@ func (c *chain) fetch() {
 	}
 	c.heard = len(c.queue) >= c.frame
 	if !c.heard {
-		clear(c.read)
 		c.queue = c.queue[:0]
+		c.background()
 		return
 	}
 	copy(c.read, c.queue)

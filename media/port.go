@@ -68,6 +68,7 @@ type Port struct {
 	hold      bool
 	echo      bool
 	fill      bool
+	noise     int // peak of what fill sends; 0 is silence
 	inband    bool
 	mute      Direction
 	gain      [2]int // by side
@@ -274,7 +275,7 @@ func (p *Port) Hold(on bool) { p.configure(func() { p.hold = on }) }
 
 // SilenceFill makes the Port send silence while it has nothing to say, once
 // something keeps it on the Clock or it is joined to nothing.
-func (p *Port) SilenceFill(on bool) { p.configure(func() { p.fill = on }) }
+func (p *Port) SilenceFill(on bool) { p.configure(func() { p.fill, p.noise = on, 0 }) }
 
 // DetectInband turns the search for DTMF digits in the far end's sound on or
 // off. It does nothing in an Engine without a detector.

@@ -19,6 +19,7 @@ type receiver struct {
 	target     *Port         // relay gear: who gets the packets
 	jitter     *jitterBuffer // PCM gear: where they wait
 	past       jitterStats   // of jitter buffers that are gone
+	background int           // peak of the comfort noise that the far end asked for
 	digits     digitReceiver
 	stats      inbound
 }
@@ -62,6 +63,7 @@ func (r *receiver) packet(generation uint64, k *Packet) {
 	switch {
 	case k.PayloadType == r.format.Receives() && r.format.Codec != nil:
 		r.stats.media++
+		r.background = 0
 		r.stats.mediaBytes += uint64(len(k.Payload))
 		if r.target != nil {
 			r.target.out.relay(k, k.Arrived)
@@ -81,6 +83,7 @@ func (r *receiver) packet(generation uint64, k *Packet) {
 		}
 	case k.PayloadType == comfortNoise:
 		r.stats.noise++
+		r.background = noisePeak(k.Payload)
 		if r.target != nil {
 			r.target.out.swallow(k)
 		}

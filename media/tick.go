@@ -192,6 +192,9 @@ func (c *chain) writePhase(now time.Time) {
 	if c.perform(Write) {
 		sound = true
 	}
+	if !sound && p.noise > 0 {
+		c.hiss.fill(c.write, p.noise)
+	}
 	if sound || p.fill {
 		scale(c.write, p.gain[side(Write)])
 		if p.mute&Write != 0 {
