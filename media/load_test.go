@@ -2,6 +2,8 @@ package media_test
 
 import (
 	"fmt"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,13 +16,21 @@ import (
 type hand struct {
 	receive func(*media.Packet)
 	packet  media.Packet
+	heard   func([]byte)
 	sent    int
 }
 
 func (h *hand) Receive(f func(*media.Packet))     { h.receive = f }
-func (h *hand) Send(*media.Packet) error          { h.sent++; return nil }
 func (h *hand) Addresses() (local, remote string) { return "", "" }
 func (h *hand) Close() error                      { return nil }
+
+func (h *hand) Send(k *media.Packet) error {
+	h.sent++
+	if h.heard != nil {
+		h.heard(k.Payload)
+	}
+	return nil
+}
 
 // crowd are ports whose far ends say recorded packets, on a clock worked by hand.
 type crowd struct {
@@ -28,34 +38,43 @@ type crowd struct {
 	e     *media.Engine
 	ports []*media.Port
 	wires []*hand
-	said  [][]media.Packet // a second of packets, over and over
+	said  [][]media.Packet // over and over
+	kept  map[string][]media.Packet
 	mixer *mix.Mixer
 	turn  int
 	now   time.Time
 }
 
 func newCrowd(t testing.TB) *crowd {
-	return &crowd{t: t, e: unstarted(t), now: time.Now()}
+	return &crowd{t: t, e: unstarted(t), now: time.Now(), kept: map[string][]media.Packet{}}
 }
 
 // add attaches a port whose far end says hz, or silence.
 func (c *crowd) add(name string, pt uint8, hz float64) *media.Port {
 	f := format(c.t, c.e, name, pt)
-	speaker := &phone{t: c.t, format: f, ssrc: uint32(len(c.ports) + 1)}
+	w := &hand{}
+	p := c.e.NewPort(fmt.Sprintf("%s %d", name, len(c.ports)))
+	p.Attach(w, f, media.DTMF{})
+	key := fmt.Sprint(name, hz)
+	if c.kept[key] == nil {
+		c.kept[key] = c.speak(f, 50, func(int) float64 { return hz })
+	}
+	c.ports, c.wires, c.said = append(c.ports, p), append(c.wires, w), append(c.said, c.kept[key])
+	return p
+}
+
+// speak makes n packets of the tone that hz gives for each.
+func (c *crowd) speak(f media.Format, n int, hz func(i int) float64) (said []media.Packet) {
+	speaker := &phone{t: c.t, format: f}
 	var err error
 	if speaker.enc, err = f.Codec.NewEncoder(f, f.Codec.Rate); err != nil {
 		c.t.Fatal(err)
 	}
 	defer speaker.enc.Close()
-	var said []media.Packet
-	for range 50 {
-		said = append(said, *speaker.packet(hz))
+	for i := range n {
+		said = append(said, *speaker.packet(hz(i)))
 	}
-	w := &hand{}
-	p := c.e.NewPort(fmt.Sprintf("%s %d", name, len(c.ports)))
-	p.Attach(w, f, media.DTMF{})
-	c.ports, c.wires, c.said = append(c.ports, p), append(c.wires, w), append(c.said, said)
-	return p
+	return said
 }
 
 // tick brings every port its next packet and moves the clock by a frame.
@@ -63,7 +82,8 @@ func (c *crowd) tick() {
 	c.now = c.now.Add(media.FrameTime)
 	for i, w := range c.wires {
 		k := &w.packet
-		*k = c.said[i][c.turn%50]
+		*k = c.said[i][c.turn%len(c.said[i])]
+		k.SSRC = uint32(i + 1)
 		k.Sequence = uint16(c.turn)
 		k.Timestamp = uint32(c.turn * step(c.ports[i]))
 		k.Arrived = c.now
@@ -172,6 +192,111 @@ func BenchmarkScene(b *testing.B) {
 			}
 			perTick := float64(b.Elapsed()) / float64(b.N)
 			b.ReportMetric(100*perTick/float64(media.FrameTime)/float64(units), "%core/unit")
+		})
+	}
+}
+
+// TestRoom_OfAHundred_NobodyHearsAClick listens for a minute to a room in which two
+// talk: every member hears both, or the other, and nothing jumps.
+func TestRoom_OfAHundred_NobodyHearsAClick(t *testing.T) {
+	c := room(t, "PCMU", 8000, 100, 2)
+	defer c.close()
+	f, _ := c.ports[0].Format()
+	dec, err := f.Codec.NewDecoder(f, 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	listeners := []int{0, 1, 2, 50, 99}
+	heard := make([][]int16, len(listeners))
+	for n, i := range listeners {
+		c.wires[i].heard = func(payload []byte) {
+			pcm := [160]int16{}
+			if _, err := dec.Decode(payload, pcm[:]); err != nil {
+				t.Error(err)
+			}
+			heard[n] = append(heard[n], pcm[:]...)
+		}
+	}
+	for range 60 * 50 {
+		c.tick()
+	}
+	for n, i := range listeners {
+		pcm := heard[n][8000:]
+		if len(pcm) < 58*8000 {
+			t.Fatalf("member %d heard %d samples", i, len(pcm))
+		}
+		for at := 0; at+160 <= len(pcm); at += 160 {
+			for talker, hz := range []float64{300, 400} {
+				want := 10000.0
+				if talker == i {
+					want = 0
+				}
+				if l := level(pcm[at:at+160], 8000, hz); math.Abs(l-want) > 1000 {
+					t.Fatalf("member %d hears talker %d at %.0f at %d ms", i, talker, l, at/8)
+				}
+			}
+		}
+		// The second difference of the two tones is at most 1,600, that of what G.711
+		// adds to them 2,000.
+		for at := 2; at < len(pcm); at++ {
+			if d := int(pcm[at]) - 2*int(pcm[at-1]) + int(pcm[at-2]); d > 4000 || d < -4000 {
+				t.Fatalf("member %d hears a click of %d at sample %d", i, d, at)
+			}
+		}
+	}
+}
+
+// TestRoom_WhoWasSilentIsHeardFromTheFirstFrame lets a member of a wide room speak
+// after three seconds in which it was only watched.
+func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
+	for _, name := range []string{"opus", "G722", "PCMU"} {
+		t.Run(name, func(t *testing.T) {
+			c := room(t, name, 48000, 3, 0)
+			defer c.close()
+			f, _ := c.ports[0].Format()
+			const silent = 150
+			c.said[0] = c.speak(f, 2*silent, func(i int) float64 {
+				if i < silent {
+					return 0
+				}
+				return 440
+			})
+			dec, err := f.Codec.NewDecoder(f, f.Codec.Rate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer dec.Close()
+			var heard []int16
+			c.wires[2].heard = func(payload []byte) {
+				pcm := make([]int16, f.Codec.Rate/50)
+				n, err := dec.Decode(payload, pcm)
+				if err != nil {
+					t.Error(err)
+				}
+				heard = append(heard, pcm[:n]...)
+			}
+			for range silent - 1 {
+				c.tick()
+			}
+			watched := strings.Contains(c.ports[0].Chain(), "watch")
+			if watched != (name == "opus") {
+				t.Errorf("watched %v:\n%s", watched, c.ports[0].Chain())
+			}
+			before := len(heard)
+			for range silent {
+				c.tick()
+			}
+			if l := rms(heard[before-f.Codec.Rate : before]); l > 50 {
+				t.Errorf("the silence sounds at %.0f", l)
+			}
+			n := f.Codec.Rate / 50
+			for frame := 4; frame < 100; frame++ { // encoders and filters take up to three
+				at := before + frame*n
+				if l := level(heard[at:at+n], f.Codec.Rate, 440); l < 8000 || l > 12000 {
+					t.Errorf("level %.0f in frame %d", l, frame)
+				}
+			}
 		})
 	}
 }

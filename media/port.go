@@ -58,6 +58,7 @@ type Port struct {
 	dirty      atomic.Bool // the gear may be lowered
 	heardAt    atomic.Int64
 	watch      watchdog
+	unheard    unheard
 
 	mu        sync.Mutex
 	wire      Wire
@@ -127,6 +128,7 @@ func (p *Port) Attach(w Wire, f Format, d DTMF) {
 	w.Receive(func(k *Packet) { p.in.packet(generation, k) })
 	p.settle()
 	p.engine.topology.Unlock()
+	p.await(w)
 	p.sendWaiting(d)
 }
 
@@ -334,6 +336,7 @@ func (p *Port) Close() {
 	p.in.detach()
 	p.out.detach()
 	p.watch.stop()
+	p.unheard.stop()
 	p.settle()
 	p.engine.topology.Unlock()
 	if !wasOpen {

@@ -164,7 +164,7 @@ func (v view) troubles() (out []string) {
 	switch {
 	case heard.IsZero():
 		say("nothing received yet from %s", v.remote)
-	case time.Since(heard) > stale:
+	case time.Since(heard) >= stale:
 		say("nothing received from %s for %d s", v.remote, int(time.Since(heard)/time.Second))
 	}
 	if s.InPackets == 0 && s.OutPackets > 0 || s.InPackets > 0 && s.OutPackets == 0 {
