@@ -25,6 +25,7 @@ import (
 	"github.com/switchlet/switchlet/call/kv"
 	"github.com/switchlet/switchlet/call/regex"
 	"github.com/switchlet/switchlet/call/say"
+	"github.com/switchlet/switchlet/call/say/prompts"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/media"
@@ -191,7 +192,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	}, time.Now)
 	b.media = newEngine()
 	b.opener = &stream.Opener{SoundDir: b.data.path("sounds"), RecordDir: b.data.path("recordings"),
-		LocalStreams: localStreams(tree),
+		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
 		Warn:         func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
 	b.Switch = call.NewSwitch(call.Options{
 		Bus: b.bus, Log: b.log, Globals: globals, Media: b.media, Sounds: sounds{b.opener}, UUID: id,
@@ -243,7 +244,7 @@ func (b *Box) tables(db *kv.DB) {
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
 		Shutdown:      func(bool) { b.Quit() },
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
-		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: say.Modules()})...)
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
 	speech := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone})

@@ -124,7 +124,7 @@ func TestFile_OfTwoChannels_IsMixedToOne(t *testing.T) {
 	mono := steps(16000, 2)
 	stereo := make([]int16, 0, 2*len(mono))
 	for _, v := range mono {
-		stereo = append(stereo, v, 0)
+		stereo = append(stereo, v, v)
 	}
 	r := opened(t, encoded(t, stereo, 16000, 2), 16000)
 	if r.Channels() != 2 || r.Len() != 32000 {
