@@ -61,6 +61,8 @@ var rooms = map[string][]string{
 	"esl/server": {"call", "call/event", "call/directory", "call/regex", "conf", "esl", "media"},
 	"ui":         {},
 
+	"docs/compat": {"appliance", "call/event"},
+
 	"test/...": {"...", "test/..."},
 }
 

@@ -42,16 +42,14 @@ var knownParams = map[string]string{
  session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
  sip-user-ping-max sip-user-ping-min suppress-cng tls tls-only tls-sip-port unregister-on-options-fail user-agent-filter
- user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name
- sip-capture auth-all-packets forward-unsolicited-mwi-notify inbound-proxy-media tls-bind-params tls-cert-dir tls-passphrase
- tls-verify-date tls-verify-policy tls-verify-depth tls-verify-in-subjects tls-version tls-ciphers dtmf-duration`,
+ user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params`,
 	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix
  distinct-to expire-seconds extension extension-in-contact from-domain from-user gw-auth-acl outbound-proxy password ping ping-max
  ping-min proxy realm register register-proxy register-transport retry-seconds timeout-seconds username`,
 	"switch.conf": `max-sessions sessions-per-second loglevel event-heartbeat-interval switchname rtp-start-port rtp-end-port max-db-handles
- db-handle-timeout allow-shell allow_shell mailer-app mailer-app-args auto-create-schemas auto-clear-sql api-expansion
+ db-handle-timeout allow-shell allow_shell mailer-app mailer-app-args auto-create-schemas auto-clear-sql
  | min-dtmf-duration max-dtmf-duration default-dtmf-duration multiple-registrations colorize-console dialplan-timestamps
- verbose-channel-events threaded-system-exec uuid-version min-idle-cpu tipping-point enable-early-hangup
+ verbose-channel-events threaded-system-exec uuid-version min-idle-cpu tipping-point enable-early-hangup api-expansion
  rtp-port-usage-robustness 1ms-timer timer-affinity max-audio-channels core-db-name debug-level`,
 	"timezones.conf": "",
 	"verto.conf":     "detach-timeout-sec enable-presence enable-fs-events send-auth-password | debug kslog",
@@ -89,4 +87,23 @@ func (b *Box) known() conf.Known {
 		k.Applications[strings.ToLower(a.Name)] = true
 	}
 	return k
+}
+
+// Parameters says of each parameter that the switch knows, by the place that it
+// stands in ("sofia.conf/profile"), "yes" when a room reads it and "partly" when
+// it is accepted and need not be read.
+func (b *Box) Parameters() map[string]map[string]string {
+	out := make(map[string]map[string]string, len(knownParams))
+	for place, words := range knownParams {
+		out[place] = map[string]string{}
+		answer := "yes"
+		for _, name := range strings.Fields(words) {
+			if name == "|" {
+				answer = "partly"
+				continue
+			}
+			out[place][name] = answer
+		}
+	}
+	return out
 }
