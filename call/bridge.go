@@ -24,14 +24,41 @@ type bond struct {
 
 func (b *bond) break_() { b.once.Do(func() { close(b.done) }) }
 
-// breakBond tells the A leg that this B leg has left.
+// breakBond tells the A leg that this B leg has left; c.mu is held, so that nobody
+// sees the leg between its old and its new bond.
 func (c *Channel) breakBond() {
-	c.mu.Lock()
-	b := c.bond
-	c.mu.Unlock()
-	if b != nil {
-		b.break_()
+	if c.bond != nil {
+		c.bond.break_()
+		c.bond = nil
 	}
+}
+
+// exchangeFor takes the B leg into CS_EXCHANGE_MEDIA, unless somebody has taken it
+// elsewhere since the bond was made.
+func (c *Channel) exchangeFor(tie *bond) bool {
+	c.mu.Lock()
+	if c.bond != tie || c.state >= StateHangup {
+		c.mu.Unlock()
+		return false
+	}
+	c.state = StateExchangeMedia
+	c.requests++
+	stop := c.stateStop
+	c.mu.Unlock()
+	stop(ErrMoved)
+	c.signal()
+	return true
+}
+
+// joinFor joins the B leg's sound with a's, unless the bond was broken. The lock is
+// held meanwhile: a join that came late would steal the leg from its new partner.
+func (c *Channel) joinFor(tie *bond, a *Channel) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bond != tie {
+		return ErrMoved
+	}
+	return media.Join(a.port, c.port)
 }
 
 // Bridge joins the channel, whose goroutine calls it, with b until one of them
@@ -64,15 +91,17 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	b.RunHooks("pre_bridge")
 	c.serveUrgent(ctx)
 	c.Fire(event.ChannelBridge, ids, nil)
-	if !b.move(StateExchangeMedia, nil) {
+	if !b.exchangeFor(tie) {
 		tie.break_()
 	}
 	b.awaitRunning(ctx, StateExchangeMedia)
 	c.updateDisplay(b)
 	b.updateDisplay(c)
 	c.preExecute(ctx, b)
-	if err := media.Join(c.port, b.port); err != nil {
-		c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
+	if err := b.joinFor(tie, c); err != nil {
+		if err != ErrMoved {
+			c.Log(LogErr, "Cannot join %s and %s: %v", c.Name(), b.Name(), err)
+		}
 		tie.break_()
 	}
 	for _, x := range []*Channel{c, b} {

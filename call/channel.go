@@ -517,13 +517,11 @@ func (c *Channel) move(s State, change func()) bool {
 	if change != nil {
 		change()
 	}
+	c.breakBond()
 	c.state = s
 	c.requests++
 	stop := c.stateStop
 	c.mu.Unlock()
-	if s != StateExchangeMedia {
-		c.breakBond()
-	}
 	stop(ErrMoved)
 	c.signal()
 	return true

@@ -159,7 +159,9 @@ func (c *Channel) Hangup(cause Cause) {
 	c.Log(LogNotice, "Hangup %s [%s] [%s]", c.Name(), running, cause)
 	c.Fire(event.ChannelHangup, nil, nil)
 	c.marking.Unlock()
+	c.mu.Lock()
 	c.breakBond()
+	c.mu.Unlock()
 	c.cancel(ErrHungup)
 	c.signal()
 }
