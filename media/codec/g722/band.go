@@ -8,9 +8,9 @@ type band struct {
 	det   int32    // linear scale factor
 	a     [3]int32 // pole coefficients, [1] and [2]
 	b     [7]int32 // zero coefficients, [1]..[6]
-	d     [7]int32 // quantized differences, [0] is the current one
-	r     [3]int32 // reconstructed signal
-	p     [3]int32 // partially reconstructed signal
+	d     [7]int32 // twice the quantized differences, [1]..[6]
+	r     [3]int32 // twice the reconstructed signal, [1] and [2]
+	p     [3]int32 // partially reconstructed signal, [1] and [2]
 }
 
 func saturate(v int32) int32 { return min(max(v, -32768), 32767) }
@@ -31,28 +31,18 @@ func (b *band) rescale(w, limit, base int32) {
 // predict takes the quantized difference and computes the next prediction
 // (blocks RECONS, PARREC, UPPOL2, UPPOL1, UPZERO, DELAYA, FILTEP, FILTEZ, PREDIC).
 func (b *band) predict(diff int32) {
-	b.d[0] = diff
-	b.r[0] = saturate(b.s + diff)
-	b.p[0] = saturate(b.sz + diff)
-	b.adaptPoles()
-	b.adaptZeros()
-
-	copy(b.d[1:], b.d[:6])
-	copy(b.r[1:], b.r[:2])
-	copy(b.p[1:], b.p[:2])
-
-	pole := saturate(b.a[1]*saturate(2*b.r[1])>>15 + b.a[2]*saturate(2*b.r[2])>>15)
-	var zero int32
-	for i := 6; i > 0; i-- {
-		zero += b.b[i] * saturate(2*b.d[i]) >> 15
-	}
-	b.sz = saturate(zero)
+	r0, p0 := saturate(2*saturate(b.s+diff)), saturate(b.sz+diff)
+	b.adaptPoles(p0)
+	b.r[2], b.r[1] = b.r[1], r0
+	b.p[2], b.p[1] = b.p[1], p0
+	b.sz = b.zeros(saturate(2 * diff))
+	pole := saturate(b.a[1]*b.r[1]>>15 + b.a[2]*b.r[2]>>15)
 	b.s = saturate(pole + b.sz)
 }
 
-func (b *band) adaptPoles() {
-	same1 := b.p[0] < 0 == (b.p[1] < 0)
-	same2 := b.p[0] < 0 == (b.p[2] < 0)
+// adaptPoles takes the newest partially reconstructed value; only the signs count.
+func (b *band) adaptPoles(p0 int32) {
+	same1, same2 := p0^b.p[1] >= 0, p0^b.p[2] >= 0
 
 	w := saturate(b.a[1] << 2)
 	if same1 {
@@ -76,18 +66,24 @@ func (b *band) adaptPoles() {
 	b.a[2] = a2
 }
 
-func (b *band) adaptZeros() {
+// zeros adapts the zero section to twice the newest difference, takes that into its
+// line, and returns the section's prediction. The coefficients need no bound: 32767
+// leaks to 32639 before the step of 128.
+func (b *band) zeros(d0 int32) int32 {
 	var step int32
-	if b.d[0] != 0 {
+	if d0 != 0 {
 		step = 128
 	}
+	var sum int32
+	newer := d0
 	for i := 1; i < 7; i++ {
-		w := -step
-		if b.d[i] < 0 == (b.d[0] < 0) {
-			w = step
-		}
-		b.b[i] = saturate(w + b.b[i]*32640>>15)
+		sign := (b.d[i] ^ d0) >> 31 // -1 where the signs differ
+		c := (step ^ sign - sign) + b.b[i]*32640>>15
+		b.b[i] = c
+		sum += c * newer >> 15
+		b.d[i], newer = newer, b.d[i]
 	}
+	return saturate(sum)
 }
 
 // lower applies a lower band code word to the band's state.

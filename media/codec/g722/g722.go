@@ -22,8 +22,30 @@ var errShort = errors.New("g722: buffer too short")
 
 type encoder struct {
 	low, high band
-	line      [24]int32 // the newest samples, oldest first
+	line      line
+	at        int // pairs of the line that are done
 }
+
+// line holds the samples that the filter works on: 22 old ones and up to stride
+// new ones, oldest first.
+type line [22 + stride]int32
+
+// stride is how many samples are filtered before the line is moved on.
+const stride = 64
+
+// filter is the quadrature mirror filter over the 24 samples from at: the sums over
+// the odd and the even coefficients.
+func (l *line) filter(at int) (odd, even int32) {
+	x := (*[24]int32)(l[at:])
+	for k, c := range qmf {
+		odd += x[2*k] * c
+		even += x[2*k+1] * qmf[11-k]
+	}
+	return odd, even
+}
+
+// next makes room for new samples.
+func (l *line) next() { copy(l[:22], l[stride:]) }
 
 // NewEncoder returns an encoder; rate must be 16000.
 func NewEncoder(rate int) (media.Encoder, error) {
@@ -42,12 +64,12 @@ func (e *encoder) Encode(pcm []int16, out []byte) (int, error) {
 		return 0, errShort
 	}
 	for i := range n {
-		copy(e.line[:], e.line[2:])
-		e.line[22], e.line[23] = int32(pcm[2*i]), int32(pcm[2*i+1])
-		var even, odd int32
-		for k, c := range qmf {
-			odd += e.line[2*k] * c
-			even += e.line[2*k+1] * qmf[11-k]
+		at := 2 * e.at
+		e.line[at+22], e.line[at+23] = int32(pcm[2*i]), int32(pcm[2*i+1])
+		odd, even := e.line.filter(at)
+		if e.at++; e.at == stride/2 {
+			e.line.next()
+			e.at = 0
 		}
 		// The filter has a gain of 2^12; one bit for the sum and one because the
 		// coder works on 15 bits.
@@ -63,9 +85,14 @@ func (e *encoder) quantizeLow(x int32) int32 {
 	if diff < 0 {
 		mag = ^diff
 	}
-	i := 1
-	for i < len(q6) && mag >= q6[i]*e.low.det>>12 {
-		i++
+	// The first level from 1 that is above the magnitude; the levels rise.
+	i, above := 1, len(q6)
+	for i < above {
+		if mid := (i + above) / 2; mag >= q6[mid]*e.low.det>>12 {
+			i = mid + 1
+		} else {
+			above = mid
+		}
 	}
 	code := int32(ilp[i])
 	if diff < 0 {
@@ -101,7 +128,8 @@ func (*encoder) Close() {}
 
 type decoder struct {
 	low, high band
-	line      [24]int32
+	line      line
+	at        int
 	conceal   *plc.Concealer
 }
 
@@ -133,12 +161,12 @@ func (d *decoder) Decode(payload []byte, pcm []int16) (int, error) {
 		low = min(max(low, -16384), 16383)
 		high = min(max(high, -16384), 16383)
 
-		copy(d.line[:], d.line[2:])
-		d.line[22], d.line[23] = low+high, low-high
-		var first, second int32
-		for k, c := range qmf {
-			second += d.line[2*k] * c
-			first += d.line[2*k+1] * qmf[11-k]
+		at := 2 * d.at
+		d.line[at+22], d.line[at+23] = low+high, low-high
+		second, first := d.line.filter(at)
+		if d.at++; d.at == stride/2 {
+			d.line.next()
+			d.at = 0
 		}
 		pcm[2*i] = int16(saturate(first >> 11))
 		pcm[2*i+1] = int16(saturate(second >> 11))
