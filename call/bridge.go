@@ -33,6 +33,15 @@ func (c *Channel) breakBond() {
 	}
 }
 
+// endBridge ends the bridge of this B leg, which stays for what comes after it.
+func (c *Channel) endBridge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.bond != nil {
+		c.bond.break_()
+	}
+}
+
 // exchangeFor takes the B leg into CS_EXCHANGE_MEDIA, unless somebody has taken it
 // elsewhere since the bond was made.
 func (c *Channel) exchangeFor(tie *bond) bool {
@@ -358,7 +367,7 @@ func (c *Channel) exchange(ctx context.Context) {
 	for {
 		err := c.Wait(ctx, nil, WaitOptions{Digit: func(d media.Digit) bool {
 			if key := c.Get("bridge_terminate_key"); key != "" && strings.IndexByte(key, d.Char) >= 0 {
-				c.breakBond()
+				c.endBridge()
 				return false
 			}
 			if p := c.Partner(); p != nil {
