@@ -127,3 +127,35 @@ func BenchmarkRoom200(b *testing.B) {
 		}
 	}
 }
+
+// TestSay_WhoSpeaksAloneSharesTheSilence saves the encoding of a mix of nothing.
+func TestSay_WhoSpeaksAloneSharesTheSilence(t *testing.T) {
+	x := New(media.NewEngine(media.EngineOptions{}), Options{Rate: 8000, EnergyLevel: 100})
+	a, b, c := x.Add(), x.Add(), x.Add()
+	loud := make([]int16, 160)
+	for i := range loud {
+		loud[i] = int16(3000 - 6000*(i&1))
+	}
+	say := func(talkers ...*Member) {
+		for _, m := range talkers {
+			m.Hear(loud)
+		}
+		x.Tick(media.PhaseMix, time.Time{})
+	}
+	say(a)
+	if own, shared := a.Say(); own != nil || shared != x.quiet {
+		t.Error("who speaks alone has a mix of his own")
+	}
+	if own, shared := c.Say(); own != nil || shared != x.shared {
+		t.Error("who is silent does not hear the mix")
+	}
+	say(a, b)
+	if own, _ := a.Say(); own == nil || own[0] != loud[0] {
+		t.Error("who speaks with another does not hear him")
+	}
+	a.SetVolumeOut(1)
+	say(a)
+	if own, _ := a.Say(); own == nil || own[0] != 0 {
+		t.Error("who speaks alone hears something")
+	}
+}

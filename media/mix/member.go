@@ -146,14 +146,21 @@ func (m *Member) Say() (own []int16, shared *media.Shared) {
 	if m.away {
 		return nil, nil
 	}
-	if !m.mixed && len(m.unheard) == 0 && m.volumeOut == 0 && len(m.sounds) == 0 {
-		if m.deaf || m.held {
+	if m.alike() {
+		if m.deaf || m.held || m.mixed {
 			return nil, x.quiet
 		}
 		return nil, x.shared
 	}
 	m.compose()
 	return m.own, nil
+}
+
+// alike reports whether others hear the same as he: those whose voice is not in the
+// mix, and who speaks alone, who hears nothing as the deaf do. Caller holds m.mu.
+func (m *Member) alike() bool {
+	alone := m.mixer.voices == 1 && !m.mixer.played
+	return (!m.mixed || alone) && len(m.unheard) == 0 && m.volumeOut == 0 && len(m.sounds) == 0
 }
 
 // compose makes the member's own mix.

@@ -61,6 +61,8 @@ type Mixer struct {
 
 	// Written in PhaseMix, read by all members in PhaseWrite.
 	sum    []int32 // of all who are heard, and the sounds
+	voices int     // how many are heard
+	played bool    // sounds are in the sum
 	pcm    []int16 // the same, clipped
 	shared *media.Shared
 	quiet  *media.Shared // for the deaf
@@ -264,10 +266,12 @@ func (x *Mixer) mix() {
 	clear(x.sum)
 	x.ticks++
 	sounded := x.mixSounds()
+	x.voices, x.played = 0, sounded
 	company := len(x.members) > 1 || len(x.records) > 0 || len(x.taps) > 0
 	for _, m := range x.members {
 		if x.mixMember(m, company) {
 			sounded = true
+			x.voices++
 		}
 	}
 	if !sounded && x.noise > 0 {
