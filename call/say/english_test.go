@@ -28,7 +28,7 @@ func TestEnglish_SaysWhatTheReferenceSays(t *testing.T) {
 		at := saturday().Truncate(24 * time.Hour).Add(time.Duration(hour*60+minute) * time.Minute).Unix()
 		return strconv.FormatInt(at, 10)
 	}
-	date := "time/day-6 time/mon-10 digits/20 digits/h-1 digits/20 digits/20 digits/6"
+	date := "time/day-6 time/mon-10 digits/20 digits/h-1 digits/2 digits/thousand digits/20 digits/6"
 	for _, c := range []struct{ kind, method, text, want string }{
 		{"number", "pronounced", "123", "digits/1 digits/hundred digits/20 digits/3"},
 		{"items", "pronounced", "1,234,567", "digits/1 digits/million digits/2 digits/hundred digits/30 digits/4 digits/thousand digits/5 digits/hundred digits/60 digits/7"},
@@ -76,7 +76,7 @@ func TestEnglish_SaysWhatTheReferenceSays(t *testing.T) {
 		{"short_date_time", "pronounced", epoch(9-24, 0), "time/yesterday time/at digits/9 time/oclock time/a-m"},
 		{"short_date_time", "pronounced", epoch(9-4*24, 0), "time/day-2 time/at digits/9 time/oclock time/a-m"},
 		{"short_date_time", "pronounced", epoch(9-20*24, 0), "time/day-0 time/mon-10 digits/h-1 time/at digits/9 time/oclock time/a-m"},
-		{"short_date_time", "pronounced", epoch(9+24, 0), "time/day-0 time/mon-10 digits/20 digits/h-2 digits/20 digits/20 digits/6 time/at digits/9 time/oclock time/a-m"},
+		{"short_date_time", "pronounced", epoch(9+24, 0), "time/day-0 time/mon-10 digits/20 digits/h-2 digits/2 digits/thousand digits/20 digits/6 time/at digits/9 time/oclock time/a-m"},
 		{"ip_address", "pronounced", "192.168.0.1", "digits/1 digits/hundred digits/90 digits/2 digits/dot digits/1 digits/hundred digits/60 digits/8 digits/dot digits/0 digits/dot digits/1"},
 		{"ip_address", "iterated", "10.0.0.1", "digits/1 digits/0 digits/dot digits/0 digits/dot digits/0 digits/dot digits/1"},
 		{"ip_address", "pronounced", "10.0.1", "! Parse Error!"},

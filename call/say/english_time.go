@@ -91,7 +91,7 @@ func (e *english) moment(r Request) error {
 	return nil
 }
 
-// date says "Saturday November twenty-first twenty twenty-six".
+// date says "Saturday November twenty-first two thousand twenty-six".
 func (e *english) date(t time.Time) {
 	e.weekday(t)
 	e.month(t)

@@ -117,7 +117,7 @@ type macroRun struct {
 	name, data   string
 	depth        int
 	pause        time.Duration
-	broken, some bool // by an action "break"; an input matched
+	broken, some bool // by an action "break"; a block was run
 }
 
 // inputs goes through the <input> elements in their order.
@@ -137,11 +137,12 @@ func (m *macroRun) inputs(ctx context.Context, macro *conf.Node) (bool, error) {
 		}
 		block := input.Child("nomatch")
 		if matched {
-			block, m.some = input.Child("match"), true
+			block = input.Child("match")
 		}
 		if block == nil {
 			continue
 		}
+		m.some = true
 		if !matched || !strings.Contains(pattern, "(") {
 			groups = nil
 		}
