@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	stdlog "log"
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -50,20 +52,64 @@ func (a *admission) Accept() (net.Conn, error) {
 	}
 }
 
-// tlsConfig is that of a profile's secure listeners. A certificate that cannot
-// be read is an error, unless the switch has one of its own.
+// tlsConfig is that of a profile's secure listeners. Files that are not there give
+// way to the switch's own certificate, if it has one; files that cannot be read are
+// an error.
 func (s *Server) tlsConfig(p *profile) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	cert, err := p.certificate()
+	f := &filed{profile: p}
+	_, err := f.certificate(nil)
 	switch {
 	case err == nil:
-		config.Certificates = []tls.Certificate{*cert}
-	case s.opts.Certificate != nil:
+		config.GetCertificate = f.certificate
+	case s.opts.Certificate != nil && (errors.Is(err, errNoCertificate) || errors.Is(err, fs.ErrNotExist)):
 		config.GetCertificate = s.opts.Certificate
 	default:
 		return nil, err
 	}
 	return config, nil
+}
+
+// filed is the certificate of a profile's files, read again when they change.
+type filed struct {
+	profile *profile
+
+	mu      sync.Mutex
+	cert    *tls.Certificate
+	looked  time.Time
+	changed [4]time.Time
+}
+
+// lookEvery is how often the files are looked at, at most.
+const lookEvery = time.Second
+
+// certificate implements tls.Config.GetCertificate. Changed files that cannot be
+// read leave the certificate in force.
+func (f *filed) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	now := time.Now()
+	if f.cert != nil && now.Sub(f.looked) < lookEvery {
+		return f.cert, nil
+	}
+	f.looked = now
+	var changed [4]time.Time
+	for i, name := range []string{f.profile.combined, f.profile.cert, f.profile.key, f.profile.chain} {
+		if info, err := os.Stat(name); err == nil {
+			changed[i] = info.ModTime()
+		}
+	}
+	if f.cert != nil && changed == f.changed {
+		return f.cert, nil
+	}
+	cert, err := f.profile.certificate()
+	if err == nil {
+		f.cert, f.changed = cert, changed
+	}
+	if f.cert == nil {
+		return nil, err
+	}
+	return f.cert, nil
 }
 
 var errNoCertificate = errors.New("no certificate: set secure-combined to a PEM file with certificate and key")
