@@ -10,11 +10,19 @@ test:
 
 # the binary for this machine
 build:
-    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o switchlet .
+    packaging/build.sh switchlet
 
 # static binaries for all boards, into dist/
 cross:
-    for t in amd64: arm64: arm:7 arm:6; do v=${t#*:}; CGO_ENABLED=0 GOOS=linux GOARCH=${t%:*} GOARM=$v go build -trimpath -ldflags "-s -w" -o dist/switchlet-linux-${t%:*}${v:+v$v} . || exit 1; done
+    for t in amd64: arm64: arm:7 arm:6; do v=${t#*:}; packaging/build.sh dist/switchlet-linux-${t%:*}${v:+v$v} ${t%:*} $v || exit 1; done
+
+# Debian packages of what cross built, into dist/
+deb VERSION="0.0.0":
+    for t in amd64:amd64 arm64:arm64 armv7:armhf; do packaging/deb.sh dist/switchlet-linux-${t%:*} ${t#*:} {{VERSION}} dist || exit 1; done
+
+# the page of what there is of FreeSWITCH, after a change of a table
+compat:
+    go run ./docs/compat
 
 # format, vet, staticcheck
 lint:

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sort"
+	"strings"
 	"syscall"
 
 	"github.com/switchlet/switchlet/appliance/cli"
@@ -144,14 +145,20 @@ func cliCommand(ctx context.Context, e env, args []string) int {
 }
 
 func versionCommand(_ context.Context, e env, _ []string) int {
-	revision := "unknown"
+	revision, changed := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
+			switch {
+			case s.Key == "vcs.revision":
 				revision = s.Value
+			case s.Key == "vcs.modified" && s.Value == "true":
+				changed = ", changed"
 			}
 		}
+		if v := info.Main.Version; strings.HasPrefix(v, "v") {
+			revision = v + ", " + revision
+		}
 	}
-	fmt.Fprintf(e.out, "switchlet %s (%s)\n", call.Version, revision)
+	fmt.Fprintf(e.out, "switchlet %s (%s%s)\n", call.Version, revision, changed)
 	return 0
 }
