@@ -29,11 +29,13 @@ type file struct {
 func pages() map[string]file {
 	list := map[string]file{}
 	for path, f := range map[string]file{
-		"/":          {name: "index.html", kind: "text/html; charset=utf-8"},
-		"/style.css": {name: "style.css", kind: "text/css; charset=utf-8"},
-		"/phone.js":  {name: "phone.js", kind: "text/javascript; charset=utf-8"},
-		"/verto.js":  {name: "verto.js", kind: "text/javascript; charset=utf-8"},
-		"/icon.svg":  {name: "icon.svg", kind: "image/svg+xml"},
+		"/":           {name: "index.html", kind: "text/html; charset=utf-8"},
+		"/style.css":  {name: "style.css", kind: "text/css; charset=utf-8"},
+		"/phone.js":   {name: "phone.js", kind: "text/javascript; charset=utf-8"},
+		"/history.js": {name: "history.js", kind: "text/javascript; charset=utf-8"},
+		"/level.js":   {name: "level.js", kind: "text/javascript; charset=utf-8"},
+		"/verto.js":   {name: "verto.js", kind: "text/javascript; charset=utf-8"},
+		"/icon.svg":   {name: "icon.svg", kind: "image/svg+xml"},
 	} {
 		body, err := files.ReadFile("page/" + f.name)
 		if err != nil {
@@ -92,7 +94,7 @@ func guard(h http.Header, host string) {
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	h.Set("Permissions-Policy", "microphone=(self), camera=(), geolocation=()")
+	h.Set("Permissions-Policy", "microphone=(self), speaker-selection=(self), camera=(), geolocation=()")
 }
 
 // plainHost reports whether a Host header is a name or address with a port, and

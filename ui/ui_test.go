@@ -19,6 +19,7 @@ func get(t *testing.T, path, host string) *httptest.ResponseRecorder {
 
 func TestHandler_ServesThePageAndNothingElse(t *testing.T) {
 	for path, kind := range map[string]string{"/": "text/html", "/phone.js": "text/javascript", "/verto.js": "text/javascript",
+		"/history.js": "text/javascript", "/level.js": "text/javascript",
 		"/style.css": "text/css", "/icon.svg": "image/svg+xml"} {
 		w := get(t, path, "box:8080")
 		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Body.Len() == 0 {
@@ -64,7 +65,7 @@ func TestPage_KeepsToItsPolicyAndItsIds(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"login", "password", "signin", "signout", "number", "call", "hangup", "answer", "reject", "hold", "mute",
-		"transfer", "transfer-to", "state", "quality", "microphone", "digit-0", "digit-9", "digit-star", "digit-pound"} {
+		"transfer", "transfer-to", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"} {
 		if !strings.Contains(page, `id="`+id+`"`) {
 			t.Errorf("no element %s", id)
 		}

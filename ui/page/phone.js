@@ -1,5 +1,7 @@
 // The phone: one call at a time over a Verto session, and the page around it.
 
+import { History } from "./history.js";
+import { Level } from "./level.js";
 import { Session, uuid } from "./verto.js";
 
 const $ = (id) => document.getElementById(id);
@@ -21,6 +23,12 @@ let call = null; // {id, number, name, inbound, offer, pc, stream, state, held, 
 let signedIn = "";
 let ringer = null;
 
+const history = new History($("history-list"), $("history-clear"), (number) => {
+  if (session && !call) guarded(() => dial(number))();
+});
+const levelOut = new Level($("level-out"));
+const levelIn = new Level($("level-in"));
+
 function say(text) {
   $("state").textContent = text;
 }
@@ -35,7 +43,8 @@ function show() {
   $("incoming").hidden = !ringing;
   $("call").disabled = busy;
   $("hangup").disabled = !busy || ringing;
-  for (const id of ["hold", "mute", "transfer", "transfer-to"]) $(id).disabled = !active;
+  for (const id of ["hold", "transfer", "transfer-to"]) $(id).disabled = !active;
+  $("mute").disabled = !active || !call.stream;
   $("hold").setAttribute("aria-pressed", String(active && call.held));
   $("mute").setAttribute("aria-pressed", String(active && call.muted));
   if (!busy) $("quality").textContent = "";
@@ -78,7 +87,8 @@ function sessionState(s, login, state, error) {
       $("signin").disabled = false;
       if (!call) say("Ready as " + login);
       show();
-      listMicrophones();
+      history.of(login);
+      listDevices();
       $("number").focus();
       break;
     case "lost":
@@ -112,27 +122,39 @@ async function openMicrophone() {
   const id = $("microphone").value;
   const audio = { ...switchlet.audio };
   if (id) audio.deviceId = { exact: id };
-  if (!navigator.mediaDevices) throw new Error("the microphone needs https or localhost");
-  return navigator.mediaDevices.getUserMedia({ audio, video: false });
+  if (!navigator.mediaDevices) return null;
+  try {
+    return await navigator.mediaDevices.getUserMedia({ audio, video: false });
+  } catch (e) {
+    // Without a microphone, or without leave to use it, one can still listen.
+    if (["NotFoundError", "NotAllowedError", "NotReadableError"].includes(e.name)) return null;
+    throw e;
+  }
 }
+
+const stopTracks = (stream) => { if (stream) stream.getTracks().forEach((t) => t.stop()); };
 
 async function connection(c) {
   const stream = await openMicrophone();
   if (c !== call) {
-    stream.getTracks().forEach((t) => t.stop());
+    stopTracks(stream);
     throw new Error("call ended");
   }
   if (c.pc) c.pc.close();
-  if (c.stream) c.stream.getTracks().forEach((t) => t.stop());
+  stopTracks(c.stream);
   const pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
   c.stream = stream;
   c.pc = pc;
-  for (const track of stream.getAudioTracks()) {
+  for (const track of stream ? stream.getAudioTracks() : []) {
     track.enabled = !c.muted;
     pc.addTrack(track, stream);
   }
+  if (!stream && !c.offer) pc.addTransceiver("audio", { direction: "recvonly" });
+  levelOut.of(stream);
   pc.ontrack = (e) => {
-    $("sound").srcObject = e.streams[0] || new MediaStream([e.track]);
+    const heard = e.streams[0] || new MediaStream([e.track]);
+    $("sound").srcObject = heard;
+    levelIn.of(heard);
   };
   pc.oniceconnectionstatechange = () => {
     if (c === call && pc === c.pc && pc.iceConnectionState === "failed") say("No sound: the network does not let it through");
@@ -163,7 +185,7 @@ function dialogParams(c) {
 }
 
 async function dial(number) {
-  const c = { id: uuid(), number, name: "", inbound: false, state: "calling", held: false, muted: false };
+  const c = { id: uuid(), number, name: "", inbound: false, state: "calling", held: false, muted: false, begun: Date.now(), answered: 0 };
   call = c;
   say("Calling " + number);
   show();
@@ -202,13 +224,20 @@ async function answerOffer(c, method) {
   await session.request(method, { sdp: pc.localDescription.sdp, dialogParams: dialogParams(c) });
 }
 
+// inCall says whom one talks to, or hears.
+function inCall(c) {
+  if (c.held) return "On hold: " + party(c.name, c.number);
+  return "In call with " + party(c.name, c.number) + (c.stream ? "" : ", listening only: no microphone");
+}
+
 function activate(c) {
   if (c !== call) return;
   c.state = "active";
-  say("In call with " + party(c.name, c.number));
+  c.answered = c.answered || Date.now();
+  say(inCall(c));
   clearInterval(c.timer);
   c.timer = setInterval(() => showQuality(c), statsEvery);
-  listMicrophones();
+  listDevices();
   show();
 }
 
@@ -227,8 +256,11 @@ function finish(text) {
   stopRinging();
   clearInterval(c.timer);
   if (c.pc) c.pc.close();
-  if (c.stream) c.stream.getTracks().forEach((t) => t.stop());
+  stopTracks(c.stream);
+  levelOut.stop();
+  levelIn.stop();
   $("sound").srcObject = null;
+  history.add(c);
   if (text) say(text);
   show();
 }
@@ -251,7 +283,7 @@ async function fromServer(method, p) {
     case "verto.display":
       c.name = p.display_name || c.name;
       c.number = p.display_number || c.number;
-      if (c.state === "active") say((c.held ? "On hold: " : "In call with ") + party(c.name, c.number));
+      if (c.state === "active") say(inCall(c));
       break;
     case "verto.bye":
       finish(p.cause && p.cause !== "NORMAL_CLEARING" ? "Call ended: " + p.cause : "Call ended");
@@ -266,7 +298,7 @@ function incoming(p) {
   }
   call = {
     id: p.callID, number: p.caller_id_number || "", name: p.caller_id_name || "", inbound: true, offer: p.sdp,
-    state: "incoming", held: false, muted: false,
+    state: "incoming", held: false, muted: false, begun: Date.now(), answered: 0,
   };
   const text = "Call from " + party(call.name, call.number);
   $("incoming-text").textContent = text;
@@ -282,7 +314,7 @@ async function attach(p) {
   if (!call) {
     const out = p.display_direction === "outbound";
     call = {
-      id: p.callID, inbound: out, state: "calling", held: false, muted: false,
+      id: p.callID, inbound: out, state: "calling", held: false, muted: false, begun: Date.now(), answered: 0,
       number: (out ? p.caller_id_number : p.callee_id_number) || "", name: (out ? p.caller_id_name : p.callee_id_name) || "",
     };
   }
@@ -310,13 +342,13 @@ async function toggleHold() {
   const r = await session.request("verto.modify", { action: "toggleHold", dialogParams: dialogParams(c) });
   if (c !== call) return;
   c.held = r.holdState === "held";
-  say((c.held ? "On hold: " : "In call with ") + party(c.name, c.number));
+  say(inCall(c));
   show();
 }
 
 function toggleMute() {
   call.muted = !call.muted;
-  call.stream.getAudioTracks().forEach((t) => { t.enabled = !call.muted; });
+  if (call.stream) call.stream.getAudioTracks().forEach((t) => { t.enabled = !call.muted; });
   show();
 }
 
@@ -328,11 +360,20 @@ async function transfer(to) {
 
 // Sound
 
-async function listMicrophones() {
+const speakers = "setSinkId" in HTMLMediaElement.prototype;
+
+// listDevices offers the microphones and speakers that there are.
+async function listDevices() {
   if (!navigator.mediaDevices) return;
-  const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.kind === "audioinput" && d.deviceId && d.label);
+  const devices = (await navigator.mediaDevices.enumerateDevices()).filter((d) => d.deviceId && d.label);
+  const outputs = devices.filter((d) => d.kind === "audiooutput");
+  offer($("microphone"), devices.filter((d) => d.kind === "audioinput"));
+  offer($("speaker"), outputs);
+  $("speaker-row").hidden = !speakers || outputs.length === 0;
+}
+
+function offer(select, devices) {
   if (devices.length === 0) return;
-  const select = $("microphone");
   const chosen = select.value;
   select.replaceChildren(new Option("Default", ""), ...devices.map((d) => new Option(d.label, d.deviceId)));
   select.value = devices.some((d) => d.deviceId === chosen) ? chosen : "";
@@ -341,14 +382,16 @@ async function listMicrophones() {
 // changeMicrophone puts another microphone into the running call.
 async function changeMicrophone() {
   const c = call;
-  if (!c || !c.pc) return;
+  if (!c || !c.pc || !c.stream) return;
   const stream = await openMicrophone();
+  if (!stream) throw new Error("this microphone cannot be used");
+  if (c !== call) return stopTracks(stream);
   const track = stream.getAudioTracks()[0];
-  if (c !== call) return track.stop();
   track.enabled = !c.muted;
   await c.pc.getSenders().find((s) => s.track && s.track.kind === "audio").replaceTrack(track);
-  c.stream.getTracks().forEach((t) => t.stop());
+  stopTracks(c.stream);
   c.stream = stream;
+  levelOut.of(stream);
 }
 
 async function showQuality(c) {
@@ -429,6 +472,7 @@ $("transfer-form").addEventListener("submit", guarded(() => {
   if (to && call) return transfer(to);
 }));
 $("microphone").addEventListener("change", guarded(changeMicrophone));
+$("speaker").addEventListener("change", guarded(() => $("sound").setSinkId($("speaker").value)));
 for (const button of document.querySelectorAll("[data-digit]")) {
   button.addEventListener("click", guarded(() => press(button.dataset.digit)));
 }
@@ -439,7 +483,7 @@ document.addEventListener("keydown", (e) => {
 window.addEventListener("pagehide", () => {
   if (session) session.close();
 });
-if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", () => listMicrophones());
+if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechange", () => listDevices());
 
 $("login").value = localStorage.getItem("login") || "";
 show();
