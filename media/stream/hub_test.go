@@ -39,14 +39,14 @@ func TestLocalStream_IsEncodedOnceForAllWhoHearNothingElse(t *testing.T) {
 		defer e.Close()
 		o := &stream.Opener{LocalStreams: map[string]stream.LocalStream{"moh": {Path: dir}}}
 		defer o.Close()
-		dec, err := pcma.NewDecoder(media.Format{}, 8000)
-		if err != nil {
-			t.Fatal(err)
-		}
 		const phones = 10
 		var heard [phones][]int16
 		var ports [phones]*media.Port
 		for i := range phones {
+			dec, err := pcma.NewDecoder(media.Format{}, 8000)
+			if err != nil {
+				t.Fatal(err)
+			}
 			inner, far := media.Pipe()
 			far.Receive(func(k *media.Packet) {
 				pcm := [160]int16{}
