@@ -62,7 +62,6 @@ type menus struct {
 	regexes *regex.Cache
 	source  *conf.Node // <menus>
 	built   map[string]*menu
-	warn    func(format string, args ...any)
 }
 
 // openMenus finds the menus of ivr.conf. The messages are FreeSWITCH's.

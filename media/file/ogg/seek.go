@@ -30,7 +30,7 @@ func (r *Reader) SeekTo(n int64) error {
 }
 
 // nearby is how many bytes are rather read through than halved.
-const nearby = 2 * maxPage
+const nearby = 16 << 10
 
 // find returns the last place at which a page begins whose packets all begin at
 // or before a granule, and the granule that is reached there.
