@@ -193,7 +193,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	b.media = newEngine()
 	b.opener = &stream.Opener{SoundDir: b.data.path("sounds"), RecordDir: b.data.path("recordings"),
 		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
-		Warn:         func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
+		Warn: func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
 	b.Switch = call.NewSwitch(call.Options{
 		Bus: b.bus, Log: b.log, Globals: globals, Media: b.media, Sounds: sounds{b.opener}, UUID: id,
 		Hostname: hostname, Switchname: switchname,
@@ -282,7 +282,7 @@ func (b *Box) eventSocket() *server.Server {
 	return server.New(b.Switch, server.Options{
 		ListenAddr: joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), port),
 		Password:   password, WeakPassword: weak, AllowGuessable: b.allowGuessable(),
-		EventQueue: p.Int("event-queue-size", 0), ExpandAlias: b.expandAlias,
+		EventQueue: max(p.Int("event-queue-size", 0), 0), ExpandAlias: b.expandAlias,
 		StopOnBindError: p.Bool("stop-on-bind-error", false),
 		Debug:           p.Int("debug", 0) > 0,
 		Allow: func(ip netip.Addr) (string, bool) {

@@ -98,8 +98,10 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	}
 	b.banner(e.out)
 	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	defer signal.Stop(hangups)
+	if !attached(e.out) { // at a terminal SIGHUP says that it was closed, which ends the program
+		signal.Notify(hangups, syscall.SIGHUP)
+		defer signal.Stop(hangups)
+	}
 	done := b.Done(ctx)
 	for running := true; running; {
 		select {

@@ -35,7 +35,7 @@ func sheet(dir, file, from, to string) ([]string, error) {
 var (
 	quoted = regexp.MustCompile("`([^`]+)`")
 	word   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
-	bold   = regexp.MustCompile("\\*\\*([a-z_]+\\.conf)\\*\\*")
+	bold   = regexp.MustCompile(`\*\*([a-z_]+\.conf)\*\*`)
 )
 
 // firstCell is what stands in the first column of a table's row, "" elsewhere.
