@@ -75,8 +75,8 @@ func New(o Options) *Stack {
 		Options:  o,
 		requests: newBuckets(o.Limits.Requests, o.Limits.Burst, o.Limits.Sources),
 		failures: newBuckets(o.Limits.Failures, o.Limits.FailureBurst, o.Limits.Sources), hints: newBuckets(1, 1, o.Limits.Sources),
-		dialogs:  &tally{},
-		legs:     make(map[string]*leg),
+		dialogs: &tally{},
+		legs:    make(map[string]*leg),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
