@@ -242,7 +242,7 @@ func (b *Box) tables(db *kv.DB) {
 		Limits: limits, DB: db, AllowShell: shell})...)
 	sw.AddCommands(commands.Table(commands.Deps{Store: b.store, Directory: b.directory, ACL: b.acl, Regex: cache,
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
-		Shutdown:      func(bool) { b.Quit() },
+		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
 		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: say.Modules()})...)

@@ -160,7 +160,13 @@ func newFsctl(d Deps) map[string]func(sw *call.Switch, arg string) string {
 			return "+OK\n"
 		},
 		"pause": pause(true), "resume": pause(false),
-		"send_sighup": ok, "reclaim_mem": ok, "save_history": ok, "calibrate_clock": ok, "flush_db_handles": ok,
+		"send_sighup": func(*call.Switch, string) string {
+			if d.Hangup != nil {
+				d.Hangup()
+			}
+			return "+OK\n"
+		},
+		"reclaim_mem": ok, "save_history": ok, "calibrate_clock": ok, "flush_db_handles": ok,
 		"mdns_resolve": ok, "sql": ok,
 		"shutdown": func(_ *call.Switch, arg string) string {
 			if d.Shutdown != nil && arg != "cancel" {

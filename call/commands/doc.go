@@ -28,6 +28,8 @@ type Deps struct {
 	AllowShell bool
 	// Shutdown ends the program; restart is asked for by "fsctl shutdown restart".
 	Shutdown func(restart bool)
+	// Hangup makes log files begin anew, as the signal of that name does.
+	Hangup func()
 	// Registrations are the rows of "show registrations".
 	Registrations func() [][]string
 	// Modules are the names that module_exists knows.
