@@ -1,15 +1,33 @@
 package media_test
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/switchlet/switchlet/media"
 )
+
+// journal keeps what is logged.
+type journal struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (j *journal) Write(b []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.Write(b)
+}
+
+func (j *journal) String() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.text.String()
+}
 
 // network is a Wire that knows of its own troubles, as those with sockets do.
 type network struct{ media.Wire }
@@ -18,7 +36,7 @@ func (network) Troubles() []string { return []string{"source differs from SDP"} 
 
 func TestPort_HearsNothing_IsLoggedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log journal
 		e := media.NewEngine(media.EngineOptions{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		f := format(t, newEngineFor(t), "PCMU", 0)
 		inner, far := media.Pipe()
@@ -30,8 +48,9 @@ func TestPort_HearsNothing_IsLoggedOnce(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		_ = far.Send(&media.Packet{PayloadType: 0, Payload: make([]byte, 160)})
 		time.Sleep(4 * time.Second)
-		if log.Len() > 0 {
-			t.Errorf("logged too early: %s", &log)
+		synctest.Wait()
+		if text := log.String(); text != "" {
+			t.Errorf("logged too early: %s", text)
 		}
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
