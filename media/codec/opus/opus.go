@@ -43,8 +43,8 @@ func Rates() []int { return []int{48000, 24000, 16000, 12000, 8000} }
 
 // bitrateFor is speech quality that is free of audible artefacts at each rate.
 // Below 20 kbit/s at 8 kHz the level of a pure tone (ringing, digits, hold music)
-// falls by 3 dB in some frames, and the encoder leaves out the FEC that the peer
-// asked for.
+// falls by 3 dB in some frames. The encoder decides by the bit rate whether in-band
+// FEC fits: at 16 kHz and less it leaves it out at these rates.
 func bitrateFor(rate int) int {
 	switch rate {
 	case 8000:
