@@ -190,7 +190,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 		return event.Origin{CoreUUID: id, Hostname: hostname, Switchname: switchname,
 			IPv4: globals.Get("local_ip_v4"), IPv6: globals.Get("local_ip_v6")}
 	}, time.Now)
-	b.media = newEngine()
+	b.media = newEngine(b.log)
 	b.opener = &stream.Opener{SoundDir: b.data.path("sounds"), RecordDir: b.data.path("recordings"),
 		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
 		Warn: func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
@@ -244,7 +244,7 @@ func (b *Box) tables(db *kv.DB) {
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
 		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
-		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: say.Modules()})...)
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
 	speech := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone})

@@ -1,6 +1,9 @@
 package appliance
 
 import (
+	"log/slog"
+
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/codec"
@@ -10,8 +13,9 @@ import (
 )
 
 // newEngine puts the media engine together from its sub-rooms.
-func newEngine() *media.Engine {
+func newEngine(log *call.Log) *media.Engine {
 	return media.NewEngine(media.EngineOptions{
+		Log:    slog.New(engineLog{log: log}),
 		Codecs: codec.Table(),
 		NewResampler: func(from, to int) media.Resampler {
 			r, err := resample.New(from, to)
