@@ -49,12 +49,13 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	if err != nil {
 		return fmt.Errorf("verto: %w", err)
 	}
-	phones, err := b.newPhones(core, source)
+	sockets := &door{}
+	phones, err := b.newPhones(core, source, verto, sockets)
 	if err != nil {
 		return fmt.Errorf("sip: %w", err)
 	}
 	scripts, rooms := b.scripts(), b.conferences()
-	web := b.newWeb(ui.Handler(), verto, source)
+	web := b.newWeb(ui.Handler(), verto, sockets, source)
 	var unwatch func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
@@ -67,8 +68,8 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},
 		{name: "lua", start: scripts.Start, stop: func() error { scripts.Close(); return nil }},
 		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
-		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
 		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
+		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
 		{name: "web", start: web.start, stop: web.stop},
 		{name: "event socket", start: socket.Start, stop: socket.Close},
 	}
@@ -116,7 +117,7 @@ func (b *Box) conferences() *conference.Rooms {
 }
 
 // newPhones makes the SIP side.
-func (b *Box) newPhones(core *store.DB, source *cert.Source) (*sip.Stack, error) {
+func (b *Box) newPhones(core *store.DB, source *cert.Source, verto *webrtc.Server, web *door) (*sip.Stack, error) {
 	settings := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
 	first := b.port("rtp_start_port", settings.Int("rtp-start-port", 16384))
 	last := b.port("rtp_end_port", settings.Int("rtp-end-port", 32768))
@@ -125,6 +126,14 @@ func (b *Box) newPhones(core *store.DB, source *cert.Source) (*sip.Stack, error)
 		return nil, err
 	}
 	s := sip.New(sip.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, AccessLists: b.acl,
+		NewPeer: func(from netip.Addr) (sip.Peer, error) {
+			c, err := verto.Connect(from)
+			if err != nil {
+				return nil, err
+			}
+			return c, nil
+		},
+		WebSocket: webrtc.ListenSIP, Web: web.listen,
 		Ports: ports, DB: core.Writer(), TLSConfig: &tls.Config{GetCertificate: source.Certificate, MinVersion: tls.VersionTLS12}})
 	b.Switch.AddEndpoint("sofia", s.Endpoint())
 	b.Switch.AddCommands(s.Commands()...)

@@ -31,12 +31,14 @@ type web struct {
 	serving sync.WaitGroup
 }
 
-// newWeb puts the handlers together. page and verto are those of the rooms.
-func (b *Box) newWeb(page, verto http.Handler, source *cert.Source) *web {
+// newWeb puts the handlers together. page, verto and
+// phones (SIP over WebSocket) are those of the rooms.
+func (b *Box) newWeb(page, verto, phones http.Handler, source *cert.Source) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
 	mux.HandleFunc("GET /metrics", b.metricsPage)
 	mux.Handle("/verto", verto)
+	mux.Handle("/sip", phones)
 	mux.Handle("/", page)
 	return &web{box: b, handler: mux, cert: source}
 }

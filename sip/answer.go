@@ -152,13 +152,14 @@ func (l *leg) Progress(ctx context.Context) error {
 // and returns our description. The first 183 or 200 makes it, later ones repeat.
 func (l *leg) negotiate(ch *call.Channel) ([]byte, error) {
 	l.mu.Lock()
-	agreed, offer, local := l.sound.agreed, l.sound.offer, l.sound.local
+	agreed, offer, text, local := l.sound.agreed, l.sound.offer, l.sound.text, l.sound.local
+	attached := local != "" && (l.sound.browser == nil || l.state >= legEarly)
 	l.mu.Unlock()
-	if local != "" {
+	if attached {
 		return []byte(local), nil
 	}
 	if !agreed {
-		if err := l.takeOffer(ch, offer); err != nil {
+		if err := l.takeOffer(ch, offer, text); err != nil {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return nil, err
 		}

@@ -126,7 +126,7 @@ func (l *leg) renegotiate(ctx context.Context, ch *call.Channel, req *wire.Reque
 	l.mu.Lock()
 	before := l.sound
 	l.mu.Unlock()
-	if err := l.takeOffer(ch, offer); err != nil {
+	if err := l.takeOffer(ch, offer, string(req.Body())); err != nil {
 		l.mu.Lock()
 		l.sound.offer, l.sound.result, l.sound.agreed = before.offer, before.result, before.agreed
 		l.mu.Unlock()

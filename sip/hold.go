@@ -142,8 +142,18 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 
 // presentOffer is an offer of the codec in force.
 func (l *leg) presentOffer(ch *call.Channel) []byte {
-	d := l.description(ch)
 	prefs := l.preferences(ch)
+	l.mu.Lock()
+	browser := l.sound.browser
+	l.mu.Unlock()
+	if browser != nil {
+		body, err := l.browserOffer(ch, prefs)
+		if err != nil {
+			ch.Log(call.LogErr, "sip: re-INVITE: %v", err)
+		}
+		return body
+	}
+	d := l.description(ch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.sound.result.Format

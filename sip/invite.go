@@ -85,7 +85,7 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 	l.source = source.Addr()
 	l.mu.Lock()
 	l.ch = ch
-	l.sound.offer = offer
+	l.sound.offer, l.sound.text = offer, string(req.Body())
 	l.mu.Unlock()
 	p.stack.addLeg(l)
 	p.calls.Add(1)
@@ -292,16 +292,21 @@ func (l *leg) Init(ctx context.Context, ch *call.Channel) error {
 		return l.sendInvite(ctx, ch)
 	}
 	l.mu.Lock()
-	offer, replaced := l.sound.offer, l.replaces
+	offer, text, replaced := l.sound.offer, l.sound.text, l.replaces
 	l.mu.Unlock()
 	if offer != nil {
-		r, err := sdp.Negotiate(offer, l.preferences(ch), l.policy(ch))
+		policy := l.policy(ch)
+		if fromBrowser(offer) {
+			policy.Secure = sdp.SecureMandatory
+			ch.Set("media_webrtc", "true")
+		}
+		r, err := sdp.Negotiate(offer, l.preferences(ch), policy)
 		if err == nil {
 			ch.Set("ep_codec_string", offeredCodecs(r))
 		}
 		ch.Set("endpoint_disposition", "DELAYED NEGOTIATION")
 		if !l.profile.settings().late {
-			if err := l.takeOffer(ch, offer); err != nil {
+			if err := l.takeOffer(ch, offer, text); err != nil {
 				return err
 			}
 			ch.Set("endpoint_disposition", "RECEIVED")

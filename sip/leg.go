@@ -148,7 +148,7 @@ func (l *leg) terminate(t termination) {
 func (l *leg) finish(ch *call.Channel) {
 	l.mu.Lock()
 	term, remoteTag, seq := l.term, l.remoteTag, l.remoteSeq
-	session := l.sound.session
+	session, browser := l.sound.session, l.sound.browser
 	music := l.music
 	l.music = nil
 	if l.timer != nil {
@@ -194,6 +194,10 @@ func (l *leg) finish(ch *call.Channel) {
 	if session != nil {
 		setStatistics(ch, session)
 		session.Close()
+	}
+	if browser != nil {
+		ch.SetMediaStatistics()
+		browser.Close()
 	}
 	l.profile.stack.removeLeg(l)
 	l.profile.calls.Add(-1)

@@ -64,6 +64,10 @@ func (p *Profile) listen() error {
 		p.secure = l
 		p.tlsPort = l.Addr().(*net.TCPAddr).Port
 	}
+	if err := p.listenWeb(); err != nil {
+		p.closeSockets()
+		return err
+	}
 	return nil
 }
 
@@ -104,7 +108,7 @@ func (p *Profile) closeSockets() {
 	if p.udp != nil {
 		p.udp.Close()
 	}
-	for _, l := range []net.Listener{p.tcp, p.secure} {
+	for _, l := range []net.Listener{p.tcp, p.secure, p.sockets[0], p.sockets[1], p.doors[0], p.doors[1]} {
 		if l != nil {
 			l.Close()
 		}
@@ -133,6 +137,7 @@ func (p *Profile) serve() {
 			p.transport.ServeTLS(&listener{Listener: p.secure, profile: p, name: "tls"})
 		}()
 	}
+	p.serveWeb()
 }
 
 // serveUDP reads one generation of sources. A message that breaks the parser
@@ -299,6 +304,9 @@ func (s *stream) Read(b []byte) (int, error) {
 		return n, err
 	}
 	s.heard = true
+	if s.name[0] == 'w' && (n < minMessage || !printable(b[0])) {
+		return n, nil // the head of a WebSocket frame, or a keep-alive
+	}
 	if !s.profile.admit(s.from) {
 		return 0, net.ErrClosed
 	}
@@ -310,7 +318,7 @@ func (s *stream) Read(b []byte) (int, error) {
 
 func (s *stream) Write(b []byte) (int, error) {
 	s.Conn.SetWriteDeadline(time.Now().Add(streamWrite))
-	if s.profile.tracing() {
+	if s.profile.tracing() && len(b) >= minMessage && printable(b[0]) {
 		s.profile.traceMessage("send", s.name, s.RemoteAddr().String(), b)
 	}
 	return s.Conn.Write(b)

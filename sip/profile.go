@@ -29,6 +29,9 @@ type Profile struct {
 	secure  net.Listener
 	port    int // bound, UDP and TCP
 	tlsPort int
+	web     bool            // serves what comes to the web ports
+	sockets [2]net.Listener // SIP over WebSocket as ws-binding and wss-binding ask for
+	doors   [2]net.Listener // the same of the web ports
 
 	transport    *wire.TransportLayer
 	transactions *wire.TransactionLayer
@@ -174,8 +177,17 @@ func (p *Profile) mediaHost(peer netip.Addr) netip.Addr {
 
 // portOf is the port on which we listen for a transport.
 func (p *Profile) portOf(transport string) int {
-	if transport == "tls" {
+	switch transport {
+	case "tls":
 		return p.tlsPort
+	case "ws", "wss":
+		at := p.sockets[0]
+		if transport == "wss" {
+			at = p.sockets[1]
+		}
+		if at != nil {
+			return at.Addr().(*net.TCPAddr).Port
+		}
 	}
 	return p.port
 }
@@ -199,7 +211,7 @@ func (p *Profile) bindURL() string {
 // contact is the Contact value for a peer.
 func (p *Profile) contact(user, params string, peer netip.Addr, transport string) string {
 	v := "<sip:" + user + "@" + p.host(peer) + ":" + strconv.Itoa(p.portOf(transport))
-	if transport == "tls" || transport == "tcp" {
+	if transport != "udp" {
 		v += ";transport=" + transport
 	}
 	return v + params + ">"

@@ -278,6 +278,10 @@ func (r *registerRequest) newBinding(c *wire.ContactHeader, callID string, expir
 		text = "sips:"
 	}
 	kind := strings.ToUpper(transport)
+	// A browser can be reached through its socket alone, and its contact is a name
+	// that does not exist (RFC 7118 §5.2).
+	socket := transport == "ws" || transport == "wss"
+	r.nat = r.nat || socket
 	switch {
 	case force == "NDLB-connectile-dysfunction" || force == "NDLB-tls-connectile-dysfunction":
 		text += uri.User + "@" + r.source.String()
@@ -301,7 +305,8 @@ func (r *registerRequest) newBinding(c *wire.ContactHeader, callID string, expir
 	}
 	if r.nat {
 		path := "sip:" + uri.User + "@" + r.source.String()
-		if t := param(params, "transport"); t != "" {
+		// Browsers say ws for wss, too.
+		if t := param(params, "transport"); t != "" && !socket {
 			path += ";transport=" + t
 		} else if transport != "udp" {
 			path += ";transport=" + transport

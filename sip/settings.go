@@ -18,17 +18,19 @@ type settings struct {
 	domain  string
 	aliases []string
 
-	sipIP    netip.Addr
-	rtpIP    netip.Addr
-	extSIP   netip.Addr // zero: none
-	extRTP   netip.Addr
-	port     int
-	bindUDP  bool
-	tls      bool
-	tlsOnly  bool
-	tlsPort  int
-	userInfo string // "username": o= of SDP
-	agent    string // User-Agent, "" for none
+	sipIP      netip.Addr
+	rtpIP      netip.Addr
+	extSIP     netip.Addr // zero: none
+	extRTP     netip.Addr
+	port       int
+	bindUDP    bool
+	tls        bool
+	tlsOnly    bool
+	tlsPort    int
+	wsBinding  string // address:port, "" for none
+	wssBinding string
+	userInfo   string // "username": o= of SDP
+	agent      string // User-Agent, "" for none
 
 	context, dialplan string
 	authCalls         bool
@@ -271,6 +273,7 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.tlsOnly = s.tls && p.Bool("tls-only", false)
 	s.tlsPort = p.Int("tls-sip-port", 5061)
 	s.bindUDP = !s.tlsOnly
+	s.wsBinding, s.wssBinding = p.Get("ws-binding"), p.Get("wss-binding")
 	s.sessionTimeout = p.Int("session-timeout", 0)
 	s.enableTimer = p.Bool("enable-timer", true)
 	s.minSE = max(p.Int("minimum-session-expires", 90), 90)

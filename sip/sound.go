@@ -18,6 +18,8 @@ import (
 // sound is the media of a leg: its RTP session and what was negotiated.
 type sound struct {
 	session   *rtp.Session
+	browser   Peer   // instead of session where the far end speaks ICE and DTLS-SRTP
+	text      string // the far end's last offer, as it came
 	sessionID int64
 	version   int64
 	offer     *sdp.Session // the far end's last description
@@ -136,12 +138,15 @@ func (l *leg) dtmfType(ch *call.Channel) string {
 
 // makeOffer writes an offer of ours.
 func (l *leg) makeOffer(ch *call.Channel) ([]byte, error) {
-	if _, err := l.open(ch); err != nil {
-		return nil, err
-	}
 	prefs := l.preferences(ch)
 	if len(prefs) == 0 {
 		return nil, call.CauseIncompatibleDestination
+	}
+	if l.callsBrowser(ch) {
+		return l.browserOffer(ch, prefs)
+	}
+	if _, err := l.open(ch); err != nil {
+		return nil, err
 	}
 	body, offered := sdp.Offer(l.description(ch), prefs)
 	l.mu.Lock()
@@ -160,8 +165,12 @@ func (l *leg) policy(ch *call.Channel) sdp.Policy {
 	return sdp.Policy{Mode: sdp.ParseMode(mode), Secure: sdp.SecureForbidden}
 }
 
-// takeOffer chooses from the far end's offer. The error is a cause.
-func (l *leg) takeOffer(ch *call.Channel, offer *sdp.Session) error {
+// takeOffer chooses from the far end's offer, which came as text. The error is a
+// cause.
+func (l *leg) takeOffer(ch *call.Channel, offer *sdp.Session, text string) error {
+	if fromBrowser(offer) {
+		return l.browserAnswer(ch, offer, text)
+	}
 	r, err := sdp.Negotiate(offer, l.preferences(ch), l.policy(ch))
 	if err != nil {
 		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
@@ -185,8 +194,11 @@ func (l *leg) takeAnswer(ch *call.Channel, text []byte) error {
 		return call.CauseIncompatibleDestination
 	}
 	l.mu.Lock()
-	offered := l.sound.offered
+	offered, browser := l.sound.offered, l.sound.browser
 	l.mu.Unlock()
+	if browser != nil {
+		return l.browserAccept(ch, browser, answer, string(text))
+	}
 	r, err := sdp.ReadAnswer(offered, answer)
 	if err != nil {
 		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
@@ -201,6 +213,13 @@ func (l *leg) takeAnswer(ch *call.Channel, text []byte) error {
 
 // writeAnswer is our answer to the offer that takeOffer chose from.
 func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
+	l.mu.Lock()
+	browser, made := l.sound.browser, l.sound.local
+	l.mu.Unlock()
+	if browser != nil {
+		ch.Set("rtp_local_sdp_str", made)
+		return []byte(made), nil
+	}
 	if _, err := l.open(ch); err != nil {
 		return nil, err
 	}
@@ -217,7 +236,7 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 // spec/sip.md §8.4.
 func (l *leg) attach(ch *call.Channel) {
 	l.mu.Lock()
-	session, r := l.sound.session, l.sound.result
+	session, browser, r := l.sound.session, l.sound.browser, l.sound.result
 	peer := l.peer
 	l.mu.Unlock()
 	s := l.profile.settings()
@@ -234,6 +253,13 @@ func (l *leg) attach(ch *call.Channel) {
 	l.dtmfInfo = info
 	l.mu.Unlock()
 	f := r.Format
+	if browser != nil {
+		ch.SetFormat(f)
+		ch.Port().Attach(browser.Wire(), f, d)
+		l.describe(ch, browser, kind, netip.AddrPort{})
+		l.attached(ch, info)
+		return
+	}
 	session.SetClockRate(f.Codec.ClockRate)
 	remote := r.Remote
 	if !remote.IsValid() && r.RemoteHost != "" {
@@ -251,21 +277,29 @@ func (l *leg) attach(ch *call.Channel) {
 	}
 	ch.SetFormat(f)
 	ch.Port().Attach(session, f, d)
+	l.describe(ch, session, kind, remote)
+	l.attached(ch, info)
+}
+
+// attached sets what the Port does beside carrying sound.
+func (l *leg) attached(ch *call.Channel, info bool) {
 	if info {
 		ch.Port().OnSendFallback(func(d media.Digit) { l.SendDigit(d) })
 	}
-	l.describe(ch, session, kind, remote)
-	l.watchMedia(ch, r.Held)
+	l.watchMedia(ch, l.agreed().Held)
 	l.jitterBuffer(ch)
 }
 
 // describe sets the variables about the media in force.
-func (l *leg) describe(ch *call.Channel, session *rtp.Session, dtmf string, remote netip.AddrPort) {
+func (l *leg) describe(ch *call.Channel, session interface{ SSRC() uint32 }, dtmf string, remote netip.AddrPort) {
 	l.mu.Lock()
 	r := l.sound.result
 	l.mu.Unlock()
 	f := r.Format
-	local := session.Local()
+	local := netip.AddrPortFrom(l.profile.settings().rtpIP, 0)
+	if s, ok := session.(*rtp.Session); ok {
+		local = s.Local()
+	}
 	rate := strconv.Itoa(f.Codec.Rate)
 	pt := strconv.Itoa(int(f.PayloadType))
 	flow := r.Direction.String()

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"runtime/debug"
 	"sort"
@@ -36,6 +37,16 @@ type Options struct {
 	DB *sql.DB
 	// TLSConfig serves TLS where a profile asks for it; nil: no TLS.
 	TLSConfig *tls.Config
+	// NewPeer makes the sound of a leg whose far end speaks ICE and DTLS-SRTP, as
+	// browsers do; from is where its signalling comes from. nil: such offers are
+	// refused.
+	NewPeer func(from netip.Addr) (Peer, error)
+	// WebSocket turns a listener into one of SIP over WebSocket (RFC 7118); nil:
+	// profiles with ws-binding or wss-binding do not start.
+	WebSocket func(net.Listener) net.Listener
+	// Web opens the listener of what comes to the web ports, http or https. The
+	// profile "internal" serves it, or the first one; nil: none does.
+	Web func(secure bool) net.Listener
 	// TLSClient is used to connect to others by TLS; nil is Go's default.
 	TLSClient *tls.Config
 	Limits    Limits
@@ -116,6 +127,7 @@ func (s *Stack) startProfile(n *conf.Node) error {
 		return fmt.Errorf("sip: %s: profile %s runs already", n.Where(), set.name)
 	}
 	p := newProfile(s, set)
+	p.web = s.Web != nil && s.webProfile() == set.name
 	if err := p.start(); err != nil {
 		return err
 	}
@@ -126,6 +138,21 @@ func (s *Stack) startProfile(n *conf.Node) error {
 	s.Switch.Log.Printf(call.LogNotice, "Started Profile %s [sofia_reg_%s]", p.name, p.name)
 	return nil
 }
+
+// webProfile is the name of the profile that serves the web ports.
+func (s *Stack) webProfile() string {
+	list := s.Store.Tree().Configuration("sofia.conf").Child("profiles")
+	if list.Find("profile", "name", webProfile) != nil {
+		return webProfile
+	}
+	for _, n := range list.ChildrenNamed("profile") {
+		return n.Attr("name")
+	}
+	return ""
+}
+
+// webProfile is the profile that users register at, as the stock tree has it.
+const webProfile = "internal"
 
 // Close ends all profiles: gateways unregister, calls end, sockets close.
 func (s *Stack) Close() {
