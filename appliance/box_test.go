@@ -156,6 +156,42 @@ func TestMetrics_AreForThisMachineOrTheToken(t *testing.T) {
 	}
 }
 
+func TestSIPRequestsPerAddress_BoundWhatOneSourceIsAnswered(t *testing.T) {
+	b := box.Start(t, box.Setup{Sets: map[string]string{"sip_requests_per_address": "1"}})
+	c, err := net.Dial("udp", b.Addr(box.SIP))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	local := c.LocalAddr().String()
+	for i := range 20 {
+		n := strconv.Itoa(i)
+		if _, err := io.WriteString(c, "OPTIONS sip:"+b.Addr(box.SIP)+" SIP/2.0\r\nVia: SIP/2.0/UDP "+local+";branch=z9hG4bK"+n+"\r\nMax-Forwards: 70\r\n"+
+			"From: <sip:a@"+local+">;tag="+n+"\r\nTo: <sip:"+b.Addr(box.SIP)+">\r\nCall-ID: "+n+"\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers := map[string]bool{}
+	buf := make([]byte, 2048)
+	for {
+		if err := c.SetReadDeadline(time.Now().Add(400 * time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := c.Read(buf)
+		if err != nil {
+			break
+		}
+		for _, line := range strings.Split(string(buf[:n]), "\r\n") {
+			if id, ok := strings.CutPrefix(line, "Call-ID: "); ok {
+				answers[id] = true
+			}
+		}
+	}
+	if len(answers) < 1 || len(answers) > 4 {
+		t.Errorf("%d of 20 requests at once were answered, want the two of the burst", len(answers))
+	}
+}
+
 func get(t *testing.T, url string, header http.Header) (string, int) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)

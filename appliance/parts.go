@@ -125,7 +125,11 @@ func (b *Box) newPhones(core *store.DB, source *cert.Source, verto *webrtc.Serve
 	if err != nil {
 		return nil, err
 	}
-	s := sip.New(sip.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, AccessLists: b.acl,
+	limits, err := b.phoneLimits()
+	if err != nil {
+		return nil, err
+	}
+	s := sip.New(sip.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, AccessLists: b.acl, Limits: limits,
 		NewPeer: func(from netip.Addr) (sip.Peer, error) {
 			c, err := verto.Connect(from)
 			if err != nil {
@@ -139,6 +143,27 @@ func (b *Box) newPhones(core *store.DB, source *cert.Source, verto *webrtc.Serve
 	b.Switch.AddCommands(s.Commands()...)
 	b.phones = s
 	return s, nil
+}
+
+// phoneLimits reads what one address may ask for in SIP: a carrier that sends all
+// calls from one address needs more than the defaults.
+func (b *Box) phoneLimits() (sip.Limits, error) {
+	var l sip.Limits
+	for name, to := range map[string]func(int){
+		"sip_requests_per_address": func(n int) { l.Requests, l.Burst = float64(n), 2*float64(n) },
+		"sip_calls_per_address":    func(n int) { l.Dialogs = n },
+	} {
+		v := b.store.Globals().Get(name)
+		if v == "" {
+			continue
+		}
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > 1_000_000 {
+			return l, fmt.Errorf("the global variable %s is %q, want a number from 1 to 1000000", name, v)
+		}
+		to(n)
+	}
+	return l, nil
 }
 
 // listen opens a listener of a Verto profile. An address whose port is written as

@@ -32,6 +32,7 @@ bin=${SWITCHLET_BIN:-$tmp/switchlet}
 # The suite starts the switch by this command and stops it when it is done.
 cmd="$bin run --data $tmp/data $tree --log warning \
 --set local_ip_v4=127.0.0.1 --set local_ip_v6=::1 --set default_password=1234 \
+--set sip_requests_per_address=1000000 --set sip_calls_per_address=1000000 \
 --param event_socket.conf/listen-ip=127.0.0.1 --param event_socket.conf/listen-port=18021 \
 --param event_socket.conf/password=ClueCon"
 "$tmp/bench" suite -cmd "$cmd" -sip 127.0.0.1:5060 -esl 127.0.0.1:18021 -password ClueCon \
