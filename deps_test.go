@@ -41,7 +41,7 @@ var rooms = map[string][]string{
 	"call/regex":      {},
 	"call/expr":       {"call/expand", "call/regex"},
 	"call/kv":         {"store"},
-	"call/dialstring": {},
+	"call/dialstring": {"call/expand"},
 	"call/directory":  {"conf"},
 	"call/dialplan":   {"conf", "call", "call/expand", "call/regex"},
 	"call/originate":  heart,

@@ -1,6 +1,10 @@
 package dialstring
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/switchlet/switchlet/call/expand"
+)
 
 // groupSign separates the groups of an enterprise originate.
 const groupSign = ":_:"
@@ -112,10 +116,10 @@ func readSet(s, alsoEscaped string) ([]Var, bool) {
 			return nil, false
 		}
 		size := fieldEnd(s, func(i int) bool { return s[i] == delim })
-		pair := clean(s[:size], string([]byte{delim})+alsoEscaped)
+		pair := expand.Clean(s[:size], string([]byte{delim})+alsoEscaped)
 		eq := fieldEnd(pair, func(i int) bool { return pair[i] == '=' })
 		if eq < len(pair) {
-			v := Var{Name: clean(pair[:eq], "="), Value: clean(pair[eq+1:], "=")}
+			v := Var{Name: expand.Clean(pair[:eq], "="), Value: expand.Clean(pair[eq+1:], "=")}
 			if v.Name != "" && v.Value != "" {
 				vars = append(vars, v)
 			}
@@ -188,7 +192,7 @@ func (p *parser) leg(start, end int) (Leg, error) {
 	if leg.Vars, err = p.sets(start, end, '[', ']', ","); err != nil {
 		return leg, err
 	}
-	target := clean(p.src[p.pos:end], ",|")
+	target := expand.Clean(p.src[p.pos:end], ",|")
 	leg.Endpoint, leg.Data, _ = strings.Cut(target, "/")
 	return leg, nil
 }
@@ -223,47 +227,4 @@ func fieldEnd(s string, ends func(i int) bool) int {
 		}
 	}
 	return len(s)
-}
-
-// clean takes quotes and outer spaces away, and the backslashes before delims
-// and before the signs that every splitter knows.
-func clean(field, delims string) string {
-	field = strings.TrimLeft(field, " ")
-	if !strings.ContainsAny(field, `\'`) {
-		return strings.TrimRight(field, " ")
-	}
-	out := make([]byte, 0, len(field))
-	end := 0 // behind the last byte that is no trailing space
-	quoted := false
-	last := strings.LastIndexByte(field, '\'')
-	for i := 0; i < len(field); i++ {
-		c := field[i]
-		if c == '\\' && i+1 < len(field) {
-			if e, ok := unescape(field[i+1], delims); ok {
-				out = append(out, e)
-				end = len(out)
-				i++
-				continue
-			}
-		}
-		if c == '\'' && (quoted || last > i) {
-			if quoted = !quoted; quoted {
-				end = len(out)
-			}
-			continue
-		}
-		out = append(out, c)
-		if c != ' ' || quoted {
-			end = len(out)
-		}
-	}
-	return string(out[:end])
-}
-
-func unescape(c byte, delims string) (byte, bool) {
-	const letters, meant = "nrts", "\n\r\t "
-	if i := strings.IndexByte(letters, c); i >= 0 {
-		return meant[i], true
-	}
-	return c, c == '\'' || c == '"' || c == '\\' || strings.IndexByte(delims, c) >= 0
 }

@@ -26,7 +26,7 @@ func SplitSeparate(text string, delim byte, max int) []string {
 		if len(fields)+1 < max {
 			end = fieldEnd(text, delim)
 		}
-		fields = append(fields, clean(text[:end], delim))
+		fields = append(fields, Clean(text[:end], string([]byte{delim})))
 		if end == len(text) {
 			break
 		}
@@ -57,11 +57,11 @@ func splitBlank(text string, max int) []string {
 	var fields []string
 	for text != "" {
 		if len(fields)+1 >= max {
-			return append(fields, clean(text, 0))
+			return append(fields, Clean(text, ""))
 		}
 		start := len(text) - len(strings.TrimLeft(text, " "))
 		end := blankEnd(text, start)
-		fields = append(fields, clean(text[:end], 0))
+		fields = append(fields, Clean(text[:end], ""))
 		text = strings.TrimLeft(text[end:], " ")
 	}
 	return fields
@@ -82,11 +82,11 @@ func blankEnd(text string, start int) int {
 	return len(text)
 }
 
-// clean strips a field of its quotes, escapes and outer spaces. delim is 0 when
-// it needs no escape.
-func clean(field string, delim byte) string {
+// Clean strips a field of its quotes and outer spaces, and turns \n \r \t \s \' \" \\
+// and a backslash before one of delims into one character; other backslashes stay.
+func Clean(field, delims string) string {
 	field = strings.TrimLeft(field, " ")
-	if strings.IndexByte(field, '\\') < 0 && strings.IndexByte(field, '\'') < 0 {
+	if !strings.ContainsAny(field, `\'`) {
 		return strings.TrimRight(field, " ")
 	}
 	out := make([]byte, 0, len(field))
@@ -96,7 +96,7 @@ func clean(field string, delim byte) string {
 	for i := 0; i < len(field); i++ {
 		c := field[i]
 		if c == '\\' && i+1 < len(field) {
-			if e, ok := unescape(field[i+1], delim); ok {
+			if e, ok := unescape(field[i+1], delims); ok {
 				out = append(out, e)
 				end = len(out)
 				i++
@@ -118,20 +118,12 @@ func clean(field string, delim byte) string {
 }
 
 // unescape returns what a backslash and c stand for; false keeps both.
-func unescape(c, delim byte) (byte, bool) {
-	switch c {
-	case '\'', '"', '\\':
-		return c, true
-	case 'n':
-		return '\n', true
-	case 'r':
-		return '\r', true
-	case 't':
-		return '\t', true
-	case 's':
-		return ' ', true
+func unescape(c byte, delims string) (byte, bool) {
+	const letters, meant = "nrts", "\n\r\t "
+	if i := strings.IndexByte(letters, c); i >= 0 {
+		return meant[i], true
 	}
-	return c, delim != 0 && c == delim
+	return c, c == '\'' || c == '"' || c == '\\' || strings.IndexByte(delims, c) >= 0
 }
 
 // Split splits at delim and at nothing else: no quotes, no escapes, no trimming.
