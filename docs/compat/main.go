@@ -38,7 +38,8 @@ func main() {
 const head = `# Compatibility
 
 What FreeSWITCH has, as far as the fact sheets in [reference](reference) name it, and whether this switch has it. The page is made by ` + "`go run ./docs/compat`" + ` from
-the tables of the switch itself. **Yes** says that the name exists and does its work; how it differs in detail stands in [differences.md](differences.md).
+the tables of the switch itself. **Yes** says that the name exists and answers, not that every option of it was tried; how it differs in detail stands in [differences.md](differences.md). Some commands only answer, because what they
+steer is not there: ` + "`uuid_preprocess`, `uuid_video_refresh`, `pool_stats`, `hash_remote`, and of `conference` what concerns video and positions" + `.
 **Partly**, of a parameter: it is accepted and has no effect, because what it asks for is so anyway or concerns something that is not there. **Partly**, of an
 event: it can be subscribed to and sent by programs, but the switch itself never fires it. **No**: it is unknown; ` + "`switchlet check`" + ` names it in a configuration.
 `
