@@ -306,6 +306,19 @@ func TestHealth_FindsTheRunningBox(t *testing.T) {
 	}
 }
 
+func TestCLI_FindsTheBoxOfADataDirectory(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	b := box.Start(t, box.Setup{Conf: numbersTree(t)}) // its event socket has a password of its own
+	var out, errs strings.Builder
+	if status := appliance.Main([]string{"cli", "--data", b.Data, "-x", "echo found"}, strings.NewReader(""), &out, &errs); status != 0 || !strings.Contains(out.String(), "found") {
+		t.Errorf("status %d, %q, %q", status, out.String(), errs.String())
+	}
+	empty := t.TempDir()
+	if status := appliance.Main([]string{"cli", "--data", empty, "-x", "status"}, strings.NewReader(""), &out, &errs); status != 2 || !strings.Contains(errs.String(), "no switch runs in "+empty) {
+		t.Errorf("nobody there: status %d, %q", status, errs.String())
+	}
+}
+
 func TestBox_ConsoleAliasesWorkOverTheEventSocket(t *testing.T) {
 	b := box.Start(t, box.Setup{})
 	c := b.ESL(t)

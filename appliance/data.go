@@ -63,15 +63,6 @@ func newSecret(length int) string {
 // secretsFile is where the secrets are kept.
 func (d data) secretsFile() string { return d.path("secrets.json") }
 
-// madeSecrets reads the secrets if there are any.
-func (d data) madeSecrets() (s Secrets, ok bool) {
-	text, err := os.ReadFile(d.secretsFile())
-	if err != nil {
-		return s, false
-	}
-	return s, json.Unmarshal(text, &s) == nil
-}
-
 // secrets reads the secrets, or makes them; fresh tells which.
 func (d data) secrets() (s Secrets, fresh bool, err error) {
 	file := d.secretsFile()

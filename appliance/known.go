@@ -86,6 +86,12 @@ func (b *Box) known() conf.Known {
 	for _, a := range b.Switch.Applications() {
 		k.Applications[strings.ToLower(a.Name)] = true
 	}
+	if !b.allowShell() {
+		k.Remarks = map[string]string{}
+		for _, name := range []string{"system", "bgsystem"} {
+			k.Remarks[name] = "does nothing until allow-shell is true in switch.conf, or --set allow_shell=true"
+		}
+	}
 	return k
 }
 

@@ -129,21 +129,26 @@ func attached(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// cliCommand is the console. On the box itself it knows the password that the
-// first start made.
+// cliCommand is the console. On the box itself it knows where that listens, and
+// its password.
 func cliCommand(ctx context.Context, e env, args []string) int {
-	var d cli.Defaults
+	d := cli.Defaults{Box: consoleOf}
 	var o Options
 	if o.complete(nil, nil, nil) == nil {
-		box := data{o.Data}
-		if s, ok := box.madeSecrets(); ok {
-			d.Password = s.EventSocketPassword
-		}
-		if a, ok := box.runningAddresses(); ok {
-			d.Host, d.Port = a.EventSocket, a.Port
+		if b, err := consoleOf(o.Data); err == nil {
+			d.Host, d.Port, d.Password = b.Host, b.Port, b.Password
 		}
 	}
 	return d.Run(ctx, args, e.in, e.out, e.err)
+}
+
+// consoleOf finds the box that runs in a data directory.
+func consoleOf(dir string) (cli.Box, error) {
+	a, ok := data{dir}.runningAddresses()
+	if !ok {
+		return cli.Box{}, fmt.Errorf("no switch runs in %s", dir)
+	}
+	return cli.Box{Host: a.EventSocket, Port: a.Port, Password: a.Password}, nil
 }
 
 func versionCommand(_ context.Context, e env, _ []string) int {

@@ -79,12 +79,13 @@ func findLiteralPorts(ctx context.Context, o conf.Options, n int) (literalPorts,
 }
 
 // addresses are what other commands of the program need to find a running box;
-// they stand in DATA/run/switchlet.json while it runs.
+// they stand in DATA/run/switchlet.json, for its owner alone, while it runs.
 type addresses struct {
 	PID         int    `json:"pid"`
 	HTTP        int    `json:"http_port,omitempty"`
 	EventSocket string `json:"event_socket"` // host
 	Port        int    `json:"event_socket_port"`
+	Password    string `json:"event_socket_password"`
 }
 
 func (d data) addressFile() string { return d.path("run", "switchlet.json") }
@@ -92,7 +93,8 @@ func (d data) addressFile() string { return d.path("run", "switchlet.json") }
 // writeAddresses tells the other commands where this box listens.
 func (b *Box) writeAddresses() error {
 	p := conf.Params(b.store.Tree().Configuration("event_socket.conf"))
-	a := addresses{PID: os.Getpid(), HTTP: b.port("http_port", 8080), EventSocket: firstOf(p.Get("listen-ip"), "127.0.0.1"), Port: p.Int("listen-port", 8021)}
+	a := addresses{PID: os.Getpid(), HTTP: b.port("http_port", 8080), EventSocket: firstOf(p.Get("listen-ip"), "127.0.0.1"), Port: p.Int("listen-port", 8021),
+		Password: firstOf(p.Get("password"), "ClueCon")}
 	if ip, err := netip.ParseAddr(a.EventSocket); err == nil && ip.IsUnspecified() {
 		a.EventSocket = "127.0.0.1"
 	}

@@ -49,20 +49,19 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 	tree := b.store.Tree()
 	list := append(tree.Warnings(), b.acl.Rebuild(ctx)...)
 	list = collapse(append(list, conf.Check(tree, b.known())...))
-	status := 0
+	levels := map[conf.Level]int{}
 	for _, w := range list {
 		fmt.Fprintln(e.out, w)
-		if w.Level == conf.Error {
-			status = 1
-		}
+		levels[w.Level]++
 	}
-	fmt.Fprintf(e.out, "%d notes; ", len(list))
-	if status == 0 {
-		fmt.Fprintln(e.out, "the configuration loads")
-	} else {
+	fmt.Fprintf(e.out, "works: %s\n", b.works())
+	fmt.Fprintf(e.out, "%d errors, %d warnings (not supported, or different here), %d remarks; ", levels[conf.Error], levels[conf.Warn], levels[conf.Info])
+	if levels[conf.Error] > 0 {
 		fmt.Fprintln(e.out, "the configuration has errors")
+		return 1
 	}
-	return status
+	fmt.Fprintln(e.out, "the configuration loads")
+	return 0
 }
 
 // collapse says of each parameter once what holds of it in many places.

@@ -12,6 +12,9 @@ type Known struct {
 	Modules map[string]bool
 	// Applications are those the dialplan and IVR menus may name.
 	Applications map[string]bool
+	// Remarks are what to know of an application that exists, by its name in lower
+	// case; each is told once.
+	Remarks map[string]string
 	// Params are the parameter names, in lower case, by the configuration they
 	// stand in ("sofia.conf"). A key with an element behind it
 	// ("sofia.conf/gateway") is for parameters inside that element and wins.
@@ -88,7 +91,33 @@ func (c *checker) directoryParams() {
 	if table := c.known.Params["directory"]; table != nil {
 		for _, dom := range c.tree.Section("directory").ChildrenNamed("domain") {
 			c.params(dom, "directory", table)
+			c.idleGateways(dom)
 		}
+	}
+}
+
+// idleGateways names the gateways of users that no SIP profile starts, because
+// none parses their domain.
+func (c *checker) idleGateways(dom *Node) {
+	for _, p := range c.tree.Configuration("sofia.conf").Child("profiles").ChildrenNamed("profile") {
+		for _, d := range p.Child("domains").ChildrenNamed("domain") {
+			if name := d.Attr("name"); True(d.Attr("parse")) && (name == "all" || strings.EqualFold(name, dom.Attr("name"))) {
+				return
+			}
+		}
+	}
+	c.eachGateway(dom, func(g *Node) {
+		c.say(g, Warn, "gateway %q of a user is not started: no SIP profile has <domain name=%q parse=\"true\"/>", g.Attr("name"), dom.Attr("name"))
+	})
+}
+
+func (c *checker) eachGateway(n *Node, found func(*Node)) {
+	for _, child := range n.Children {
+		if child.Name == "gateway" && n.Name == "gateways" {
+			found(child)
+			continue
+		}
+		c.eachGateway(child, found)
 	}
 }
 
@@ -103,6 +132,9 @@ func (c *checker) params(n *Node, place string, table map[string]bool) {
 		}
 		root, _, _ := strings.Cut(place, "/")
 		inner := root + "/" + child.Name
+		if root == "directory" && child.Name == "gateway" {
+			inner = "sofia.conf/gateway" // a user's gateway has the parameters of any other
+		}
 		if own := c.known.Params[inner]; own != nil {
 			c.params(child, inner, own)
 			continue
@@ -150,6 +182,8 @@ func (c *checker) actions(n *Node) {
 	if n.Name == "action" || n.Name == "anti-action" {
 		if app := n.Attr("application"); app != "" && !c.known.Applications[strings.ToLower(app)] {
 			c.say(n, Warn, "application %q does not exist in this switch; a call that reaches it is hung up", app)
+		} else if remark := c.known.Remarks[strings.ToLower(app)]; remark != "" {
+			c.say(n, Info, "application %q: %s", app, remark)
 		}
 		return
 	}

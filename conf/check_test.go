@@ -33,12 +33,13 @@ func TestCheck(t *testing.T) {
 </section>
 <section name="dialplan"><context name="c"><extension name="e"><condition>
 <action application="Bridge" data="x"/>
-<anti-action application="rxfax" data="x"/>
+<anti-action application="rxfax" data="x"/><action application="System" data="x"/>
 </condition></extension></context></section>
 <section name="directory"><domain name="d"><groups><group name="g"><users>
 <user id="1"><params><param name="password" value="$${default_password}"/></params></user>
 <user id="2"><params><param name="password" value="$${default_password}"/></params></user>
 <user id="3"><params><param name="password" value="good"/><param name="dial-var-x" value="y"/></params></user>
+<user id="5"><gateways><gateway name="u"><param name="realm" value="r"/><param name="odd" value="r"/></gateway></gateways></user>
 <user id="4"><params>
 <param name="password" value="4"/>
 <param name="secret-thing" value="hidden"/>
@@ -59,7 +60,7 @@ func TestCheck(t *testing.T) {
 	var got []string
 	for _, w := range Check(loaded, Known{
 		Modules:      set("mod_sofia"),
-		Applications: set("bridge"),
+		Applications: set("bridge", "system"), Remarks: map[string]string{"system": "is off"},
 		Params: map[string]map[string]bool{
 			"modules.conf": {}, "ivr.conf": {}, "event_socket.conf": set("password"),
 			"sofia.conf": set("sip-port"), "sofia.conf/gateway": set("realm"), "directory": set("password", "dial-var-*"),
@@ -74,10 +75,13 @@ func TestCheck(t *testing.T) {
 		`freeswitch.xml:14: warning: sofia.conf/gateway: parameter "sip-port" (value "1") is not supported; it has no effect`,
 		`freeswitch.xml:17: warning: sofia.conf: parameter "realm" (value "r") is not supported; it has no effect`,
 		`freeswitch.xml:19: info: nothing in this switch reads alsa.conf`,
-		`freeswitch.xml:35: warning: directory: parameter "secret-thing" (value "…") is not supported; it has no effect`,
+		`freeswitch.xml:33: warning: sofia.conf/gateway: parameter "odd" (value "r") is not supported; it has no effect`,
+		`freeswitch.xml:36: warning: directory: parameter "secret-thing" (value "…") is not supported; it has no effect`,
+		`freeswitch.xml:33: warning: gateway "u" of a user is not started: no SIP profile has <domain name="d" parse="true"/>`,
 		`freeswitch.xml:27: warning: application "rxfax" does not exist in this switch; a call that reaches it is hung up`,
+		`freeswitch.xml:27: info: application "System": is off`,
 		`freeswitch.xml:21: warning: application "rxfax" does not exist in this switch; pressing 1 leaves the menu`,
-		`freeswitch.xml:34: warning: user 4 has the password "4", which everybody knows; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,
+		`freeswitch.xml:35: warning: user 4 has the password "4", which everybody knows; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,
 		`freeswitch.xml:1: warning: default_password is "1234", which everybody knows, and 2 users have it; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,
 		`freeswitch.xml:9: warning: the event socket has the password "ClueCon", which everybody knows; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,
 	}

@@ -43,6 +43,15 @@ type Defaults struct {
 	ConfigFiles []string
 	// History is the file of the lines typed, "" is ~/.switchlet_history.
 	History string
+	// Box finds the switch that runs in a data directory, for -data.
+	Box func(dir string) (Box, error)
+}
+
+// Box is where a running switch listens for its console.
+type Box struct {
+	Host     string
+	Port     int
+	Password string
 }
 
 // Run is the sub-command: args are without its name. It returns the exit code of
@@ -124,6 +133,7 @@ func (d Defaults) settings(args []string, stderr io.Writer) (*settings, error) {
 	fs.BoolVar(&set.reconnect, "R", false, "connect again when the connection ends")
 	fs.BoolVar(&set.noHistory, "Q", false, "keep no history")
 	fs.BoolVar(&set.noColour, "no-color", false, "no colours")
+	dir := fs.String("data", "", "data `DIR` of a switch on this machine, as given to run ($SWITCHLET_DATA, $STATE_DIRECTORY or ./switchlet-data)")
 	milliseconds := fs.Int("t", 0, "with -x: give up after so many `milliseconds`")
 	if err := fs.Parse(args); err != nil {
 		return nil, err
@@ -139,6 +149,16 @@ func (d Defaults) settings(args []string, stderr io.Writer) (*settings, error) {
 		return nil, err
 	}
 	set.profile.overlay(found)
+	if *dir != "" {
+		if d.Box == nil {
+			return nil, fmt.Errorf("-data %s: nobody knows about boxes here", *dir)
+		}
+		b, err := d.Box(*dir)
+		if err != nil {
+			return nil, err
+		}
+		set.profile.overlay(profile{host: b.Host, port: b.Port, password: b.Password})
+	}
 	set.profile.overlay(given)
 	set.profile.complete()
 	return set, nil
