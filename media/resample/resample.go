@@ -168,15 +168,18 @@ func (r *Resampler) Process(out, in []int16) int {
 // drain writes the outputs that the buffer allows and keeps the history.
 func (r *Resampler) drain(out []int16) int {
 	n := 0
-	at, phase := 0, r.phase
-	at, phase = phase/r.up, phase%r.up
+	at, phase := r.phase/r.up, r.phase%r.up
+	whole, part := r.down/r.up, r.down%r.up
 	for at+r.taps <= r.filled {
 		if n < len(out) {
 			out[n] = toInt16(dot(r.coefs[phase*r.taps:(phase+1)*r.taps], r.buf[at:at+r.taps]))
 			n++
 		}
-		phase += r.down
-		at, phase = at+phase/r.up, phase%r.up
+		at += whole
+		if phase += part; phase >= r.up {
+			at++
+			phase -= r.up
+		}
 	}
 	keep := min(at, r.filled)
 	copy(r.buf, r.buf[keep:r.filled])
@@ -190,17 +193,4 @@ func toInt16(v float32) int16 {
 		return int16(min(v+0.5, 32767))
 	}
 	return int16(max(v-0.5, -32768))
-}
-
-// dot multiplies two slices of the same length, a multiple of four.
-func dot(a, b []float32) float32 {
-	b = b[:len(a)]
-	var s0, s1, s2, s3 float32
-	for i := 0; i+3 < len(a); i += 4 {
-		s0 += a[i] * b[i]
-		s1 += a[i+1] * b[i+1]
-		s2 += a[i+2] * b[i+2]
-		s3 += a[i+3] * b[i+3]
-	}
-	return (s0 + s1) + (s2 + s3)
 }

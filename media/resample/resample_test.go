@@ -220,3 +220,19 @@ func BenchmarkProcess8to48(b *testing.B) {
 		r.Process(out, in)
 	}
 }
+
+// TestDot_IsWhatGoComputes compares the processor's own way with the plain one.
+func TestDot_IsWhatGoComputes(t *testing.T) {
+	var a, b [64]float32
+	for i := range a {
+		a[i], b[i] = float32(i*i%37)-18.5, float32(i*7%23)-11
+	}
+	for n := 0; n <= 60; n += 4 {
+		for off := range 4 {
+			x, y := a[:n], b[off:off+n]
+			if got, want := dot(x, y), dotGo(x, y); math.Abs(float64(got-want)) > 1e-2 {
+				t.Errorf("%d samples from %d: %v, want %v", n, off, got, want)
+			}
+		}
+	}
+}

@@ -85,15 +85,9 @@ func (e *encoder) quantizeLow(x int32) int32 {
 	if diff < 0 {
 		mag = ^diff
 	}
-	// The first level from 1 that is above the magnitude; the levels rise.
-	i, above := 1, len(q6)
-	for i < above {
-		if mid := (i + above) / 2; mag >= q6[mid]*e.low.det>>12 {
-			i = mid + 1
-		} else {
-			above = mid
-		}
-	}
+	// The first level that is above the magnitude: mag >= level*det>>12 holds for
+	// the levels up to this quotient.
+	i := levelAbove[min((uint32(mag+1)<<12-1)/uint32(e.low.det), topLevel)]
 	code := int32(ilp[i])
 	if diff < 0 {
 		code = int32(iln[i])

@@ -58,3 +58,19 @@ const (
 	initialLower  = 32    // scale factors at reset
 	initialHigher = 8
 )
+
+// topLevel is the last decision level of q6.
+const topLevel = 2919
+
+// levelAbove gives for each number up to topLevel the index of the first decision
+// level, from 1, that is above it.
+var levelAbove = func() (t [topLevel + 1]uint8) {
+	i := 1
+	for n := range t {
+		for i < len(q6) && q6[i] <= int32(n) {
+			i++
+		}
+		t[n] = uint8(i)
+	}
+	return t
+}()
