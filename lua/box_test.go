@@ -18,6 +18,7 @@ import (
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/originate"
 	"github.com/switchlet/switchlet/call/regex"
+	"github.com/switchlet/switchlet/call/say/prompts"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/codec"
@@ -105,7 +106,7 @@ func newBox(t testing.TB, luaConf string, change func(*Options)) *box {
 	b.log = log.Follow(call.LogDebug, 10000)
 	b.sw = call.NewSwitch(call.Options{
 		Bus: event.NewBus(nil, nil), Log: log, Globals: globals{b.conf.Globals()}, Media: engine,
-		Sounds: sounds{&sound.Opener{SoundDir: b.tmp}}, Hostname: "box", SessionsPerSecond: 10000, MaxSessions: 5000,
+		Sounds: sounds{&sound.Opener{SoundDir: b.tmp, Prompts: prompts.FS()}}, Hostname: "box", SessionsPerSecond: 10000, MaxSessions: 5000,
 	})
 	dir, cache := directory.New(b.conf), regex.NewCache(100)
 	b.sw.AddApplications(testApplications()...)

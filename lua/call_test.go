@@ -1,8 +1,6 @@
 package lua
 
 import (
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -240,11 +238,13 @@ func TestSession_MadeCallGoesOnAfterTransfer(t *testing.T) {
 	b.finish(ch)
 }
 
-func TestDemo_AsksRemembersAndConnects(t *testing.T) {
+func TestDemo_GreetsByNameAndGoesThroughItsMenu(t *testing.T) {
 	b := newBox(t, "", func(o *Options) { o.Builtin = Scripts() })
-	b.conf.Globals().Set("demo_bridge", "null/agent")
+	b.conf.Globals().Set("demo_operator", "null/agent")
+	b.conf.Globals().Set("recordings_dir", b.tmp)
 	for visit := range 2 {
 		ch := b.idle()
+		ch.Set("effective_caller_id_name", "O'Hara")
 		sub := b.sw.Bus.Subscribe("test", 1000)
 		sub.Listen(event.PlaybackStart)
 		sub.Listen(event.ChannelBridge)
@@ -262,8 +262,15 @@ func TestDemo_AsksRemembersAndConnects(t *testing.T) {
 				}
 			}
 		}
-		await(event.PlaybackStart, "(150,0,880)")
-		press(ch, "42")
+		await(event.PlaybackStart, []string{"demo-welcome.wav", "demo-welcome_back.wav"}[visit])
+		await(event.PlaybackStart, "demo-menu.wav")
+		press(ch, "3")
+		await(event.PlaybackStart, "demo-no_note.wav")
+		await(event.PlaybackStart, "demo-menu.wav")
+		press(ch, "41800#")
+		await(event.PlaybackStart, "demo-not_allowed.wav")
+		await(event.PlaybackStart, "demo-menu.wav")
+		press(ch, "0")
 		await(event.ChannelBridge, "")
 		if got := ch.Get("demo_target"); got != "null/agent" {
 			t.Errorf("target %q", got)
@@ -275,8 +282,8 @@ func TestDemo_AsksRemembersAndConnects(t *testing.T) {
 		b.finish(ch)
 		sub.Close()
 	}
-	if _, err := os.Stat(filepath.Join(b.store.Dir(), "demo.db")); err != nil {
-		t.Error(err)
+	if got := b.lua(`freeswitch.Dbh("sqlite://demo"):query("SELECT name, visits FROM callers", function(row) stream:write(row.name .. " " .. row.visits) end)`); got != "O'Hara 2" {
+		t.Errorf("callers: %q", got)
 	}
 }
 

@@ -66,7 +66,7 @@ func carrier(t *testing.T) *box.Box {
 func office(t *testing.T, far *box.Box) *box.Box {
 	b := box.Start(t, box.Setup{
 		Files: map[string]string{"sip_profiles/external/carrier.xml": fmt.Sprintf(gateway, far.Password, far.Addr(box.SIP))},
-		Sets:  map[string]string{"default_gateway": "carrier"},
+		Sets:  map[string]string{"default_provider": "carrier"},
 	})
 	c := b.ESL(t)
 	box.Eventually(t, 20*time.Second, "the gateway registered", func() bool {
@@ -191,7 +191,7 @@ func TestMainCall_BrowserScriptGatewayAndESL(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	go func() {
-		h, err := browser(ctx, b, "--number", "5000", "--hz", fmt.Sprint(callerTone), "--digits", "42",
+		h, err := browser(ctx, b, "--number", "5000", "--hz", fmt.Sprint(callerTone), "--digits", "442#",
 			"--settle", "4000", "--seconds", "4", "--await-end", "--expect-hz", fmt.Sprint(farTone))
 		done <- result{h, err}
 	}()
@@ -270,7 +270,7 @@ func judgeFarEnd(t *testing.T, far *box.Box) {
 	}
 }
 
-// judgeVisit reads the row that the script wrote.
+// judgeVisit reads what the script wrote: the caller by name, and the choice.
 func judgeVisit(t *testing.T, b *box.Box) {
 	t.Helper()
 	db, err := sql.Open("sqlite", filepath.Join(b.Data, "db", "demo.db"))
@@ -278,12 +278,12 @@ func judgeVisit(t *testing.T, b *box.Box) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	var caller, digits string
-	if err := db.QueryRow(`SELECT caller, digits FROM visits ORDER BY rowid DESC LIMIT 1`).Scan(&caller, &digits); err != nil {
+	var name, pressed string
+	if err := db.QueryRow(`SELECT name, pressed FROM visits JOIN callers ON number = caller WHERE caller = '1000'`).Scan(&name, &pressed); err != nil {
 		t.Fatalf("visits: %v", err)
 	}
-	if caller != "1000" || digits != "42" {
-		t.Errorf("the visit says caller %q, digits %q; want 1000, 42", caller, digits)
+	if name != "Extension 1000" || pressed != "4" {
+		t.Errorf("the visit says name %q, pressed %q; want Extension 1000, 4", name, pressed)
 	}
 }
 
