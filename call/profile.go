@@ -172,6 +172,13 @@ func (p *Profile) SetField(name, value string) {
 	}
 }
 
+// Has reports whether a field of that name can be set, other than a soft variable.
+func (p *Profile) Has(name string) bool {
+	var probe Profile
+	probe.SetField(name, "x")
+	return len(probe.Soft) == 0
+}
+
 func (p *Profile) clone() *Profile {
 	q := *p
 	q.Soft = append([]Var(nil), p.Soft...)

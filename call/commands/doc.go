@@ -69,7 +69,7 @@ func Table(d Deps) []call.Command {
 	words := &consoleWords{}
 	for _, family := range [][]call.Command{
 		system(d), control(d), reports(d, words), texts(d), directories(d), channels(d), sound(d), schedule(d), stores(d),
-		diagnostics(d), console(words), chats(d), legs(),
+		diagnostics(d), console(words), chats(d), legs(), traces(d),
 	} {
 		rows = append(rows, family...)
 	}

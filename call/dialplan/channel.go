@@ -27,7 +27,7 @@ const maxDocument = 16 << 20
 
 // Hunt implements call.Dialplan.
 func (x XML) Hunt(ctx context.Context, ch *call.Channel, p *call.Profile, arg string) (*call.Extension, bool, error) {
-	section, err := x.section(ctx, ch, p, arg)
+	section, err := x.section(ctx, p, ch.UUID(), ch.Vars().All(), arg)
 	if err != nil {
 		return nil, false, err
 	}
@@ -47,12 +47,12 @@ func extension(actions []Action) *call.Extension {
 	return ext
 }
 
-func (x XML) section(ctx context.Context, ch *call.Channel, p *call.Profile, path string) (*conf.Node, error) {
+func (x XML) section(ctx context.Context, p *call.Profile, uuid string, vars []call.Var, path string) (*conf.Node, error) {
 	if path == "" {
 		params := map[string]string{"Hunt-Context": p.Context, "Hunt-Destination-Number": p.Destination,
 			"Caller-Context": p.Context, "Caller-Destination-Number": p.Destination,
-			"Caller-Caller-ID-Name": p.CallerName, "Caller-Caller-ID-Number": p.CallerNumber, "Unique-ID": ch.UUID()}
-		for _, v := range ch.Vars().All() {
+			"Caller-Caller-ID-Name": p.CallerName, "Caller-Caller-ID-Number": p.CallerNumber, "Unique-ID": uuid}
+		for _, v := range vars {
 			params["variable_"+v.Name] = v.Value
 		}
 		return x.Store.Lookup(ctx, "dialplan", "", "", "", params), nil
@@ -93,16 +93,10 @@ func (x XML) request(ctx context.Context, ch *call.Channel, p *call.Profile) Req
 			}
 			return ch.Execute(ctx, app, data)
 		},
-		SetVar: ch.Set,
-		ClearVars: func(prefix string) {
-			for _, v := range ch.Vars().All() {
-				if strings.HasPrefix(v.Name, prefix) {
-					ch.Set(v.Name, "")
-				}
-			}
-		},
-		AutoHunt: ch.True("auto_hunt"),
-		Regex:    x.Regex,
+		SetVar:    ch.Set,
+		ClearVars: func(prefix string) { clearVars(ch.Vars(), prefix) },
+		AutoHunt:  ch.True("auto_hunt"),
+		Regex:     x.Regex,
 	}
 	if log := ch.Switch().Log; log.Enabled(call.LogErr) {
 		r.Log = func(level, text string) {
@@ -113,20 +107,35 @@ func (x XML) request(ctx context.Context, ch *call.Channel, p *call.Profile) Req
 	return r
 }
 
-// zone is the time zone that a channel's variables ask for, nil for the system's.
-func (x XML) zone(ch *call.Channel) *time.Location {
-	if v := ch.Get("tod_tz_offset"); v != "" {
+func clearVars(vars *call.Vars, prefix string) {
+	for _, v := range vars.All() {
+		if strings.HasPrefix(v.Name, prefix) {
+			vars.Set(v.Name, "")
+		}
+	}
+}
+
+// caller is who looks for an extension: a channel, or a Trial.
+type caller interface {
+	Get(name string) string            // a variable
+	Lookup(name string) (string, bool) // what ${name} stands for
+	Log(level call.Level, format string, args ...any)
+}
+
+// zone is the time zone that the variables ask for, nil for the system's.
+func (x XML) zone(c caller) *time.Location {
+	if v := c.Get("tod_tz_offset"); v != "" {
 		if hours, err := strconv.ParseFloat(v, 64); err == nil && hours > -24 && hours < 24 {
 			return time.FixedZone("", int(hours*3600))
 		}
 	}
-	name, _ := ch.Lookup("timezone")
+	name, _ := c.Lookup("timezone")
 	if name == "" || x.Zone == nil {
 		return nil
 	}
 	zone, ok := x.Zone(name)
 	if !ok {
-		ch.Log(call.LogErr, "Timezone '%s' not found!", name)
+		c.Log(call.LogErr, "Timezone '%s' not found!", name)
 		return time.UTC
 	}
 	return zone

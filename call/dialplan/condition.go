@@ -100,7 +100,7 @@ type place struct {
 func (h *hunter) act(p place, o outcome) (anti bool) {
 	if !o.matched {
 		for _, a := range p.cond.ChildrenNamed("anti-action") {
-			h.add(a, p.extension, dataOf(a), p.prefix, "ANTI-Action")
+			h.add(p, a, dataOf(a), true)
 			anti = true
 		}
 		return anti
@@ -113,7 +113,7 @@ func (h *hunter) act(p place, o outcome) (anti bool) {
 		if o.captured {
 			data = regex.Substitute(data, o.groups)
 		}
-		h.add(a, p.extension, data, p.prefix, "Action")
+		h.add(p, a, data, false)
 	}
 	return false
 }

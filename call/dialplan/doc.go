@@ -6,7 +6,8 @@
 // collects the actions of those that hold. What it needs of the call comes in as
 // functions of a [Request]: the caller profile's fields, the expansion of
 // variables, the clock. [Trace] is the same walk that keeps a record of every
-// condition with the values it compared. [Inline] reads app:data,app:data.
+// condition with the values it compared, and [XML.Trace] that of a [Trial], a call
+// that is not made. [Inline] reads app:data,app:data.
 //
 // Nothing here runs an application, but for those marked inline, which go out
 // through the request while the dialplan is read; and nothing here knows a

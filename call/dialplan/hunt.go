@@ -180,7 +180,7 @@ func from(extensions []*conf.Node, name string) []*conf.Node {
 }
 
 // add puts an action at the end of the list, or runs it at once.
-func (h *hunter) add(node *conf.Node, extension, data, prefix, word string) {
+func (h *hunter) add(p place, node *conf.Node, data string, anti bool) {
 	app := node.Attr("application")
 	inline := isTrue(node.Attr("inline"))
 	times := 1
@@ -193,7 +193,12 @@ func (h *hunter) add(node *conf.Node, extension, data, prefix, word string) {
 		if inline {
 			mark = "INLINE"
 		}
-		h.logf(Debug, "%sDialplan: %s %s %s(%s) %s", prefix, h.Channel, word, app, data, mark)
+		word := "Action"
+		if anti {
+			word = "ANTI-Action"
+		}
+		h.logf(Debug, "%sDialplan: %s %s %s(%s) %s", p.prefix, h.Channel, word, app, data, mark)
+		h.record(p, Step{Kind: ActionFound, Field: app, Value: data, Matched: !anti, Inline: inline, File: node.File, Line: node.Line})
 		if inline {
 			if err := h.Inline(app, data); err != nil {
 				h.logf(Error, "%s", err)
@@ -205,7 +210,7 @@ func (h *hunter) add(node *conf.Node, extension, data, prefix, word string) {
 			h.err = fmt.Errorf("dialplan: %s:%d: more than %d actions", node.File, node.Line, maxActions)
 			return
 		}
-		h.actions = append(h.actions, Action{App: app, Data: data, Extension: extension, File: node.File, Line: node.Line})
+		h.actions = append(h.actions, Action{App: app, Data: data, Extension: p.extension, File: node.File, Line: node.Line})
 	}
 }
 
