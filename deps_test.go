@@ -53,6 +53,7 @@ var rooms = map[string][]string{
 
 	"media/...": {"media/..."},
 	"store":     {},
+	"store/...": {"store"},
 
 	"sip":        {"call", "call/event", "call/expand", "call/directory", "conf", "media/...", "store"},
 	"webrtc":     {"call", "call/event", "call/expand", "call/directory", "conf", "media/..."},

@@ -208,9 +208,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	b.acl = directory.NewAccessLists(b.store)
 	b.warnings = append(tree.Warnings(), b.acl.Rebuild(ctx)...)
 	var err error
-	if b.databases, err = store.Open(store.Options{Dir: b.data.path("db"), MaxHandles: settings.Int("max-db-handles", 0),
-		Wait: time.Duration(settings.Int("db-handle-timeout", 0)) * time.Second,
-		Warn: func(text string) { b.log.Printf(call.LogWarning, "%s", text) }}); err != nil {
+	if b.databases, err = b.openDatabases(settings); err != nil {
 		return err
 	}
 	core := b.databases.Core()

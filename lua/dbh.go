@@ -118,9 +118,13 @@ func newDbh(a *arguments) any {
 	return d
 }
 
-// name is the database's, for messages.
-func (d *dbh) name() string {
-	return strings.TrimPrefix(d.dsn, "sqlite://")
+// place is the database and its kind, for messages.
+func (d *dbh) place() string {
+	kind := "core_db"
+	if scheme, _, ok := strings.Cut(d.dsn, "://"); ok && scheme != "sqlite" {
+		kind = "database_interface"
+	}
+	return fmt.Sprintf("[db=%q,type=%q]", strings.TrimPrefix(store.Shown(d.conn.DSN()), "sqlite://"), kind)
 }
 
 // run executes sql and returns the error's text.
@@ -143,7 +147,7 @@ func dbhQuery(a *arguments, d *dbh) int {
 		if err := d.run(sql, nil); err != nil {
 			d.last, d.wrong = err.Error(), true
 			if !strings.Contains(err.Error(), "already exists") {
-				d.log(call.LogErr, "[db=%q,type=\"core_db\"] NATIVE SQL ERR [%v]\n%s", d.name(), err, sql)
+				d.log(call.LogErr, "%s NATIVE SQL ERR [%v]\n%s", d.place(), err, sql)
 			}
 			return a.pushBool(false)
 		}

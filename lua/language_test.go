@@ -130,7 +130,7 @@ func TestLibrary_Files(t *testing.T) {
 		`local h = io.popen("cat > " .. "F", "w") h:write("through a pipe") stream:write(tostring(h:close()) .. io.open("F"):read("*a"))`:                                                                                      "truethrough a pipe",
 		`local h = io.popen("printf 'a\nb\n'") for l in h:lines() do stream:write("<" .. l .. ">") end h:close()`:                                                                                                              "<a><b>",
 	} {
-		if got := b.lua(strings.ReplaceAll(script, `"F`, `"`+b.tmp+`/f`)); got != want {
+		if got := b.lua(strings.ReplaceAll(script, `"F`, `"`+t.TempDir()+`/f`)); got != want {
 			t.Errorf("%s\n got %q\nwant %q\n%s", script, got, want, b.logged())
 		}
 	}

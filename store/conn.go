@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -77,7 +78,7 @@ func newPool(o *Options) *pool {
 
 func (t *target) key() string {
 	if t.driver != nil {
-		return t.dsn
+		return strings.Join([]string{t.source.DSN, t.source.User, t.source.Password}, "\x00")
 	}
 	return t.file
 }
@@ -155,9 +156,9 @@ func (p *pool) enter(ctx context.Context, t *target) error {
 
 func (p *pool) open(ctx context.Context, t *target) (Session, error) {
 	if t.driver != nil {
-		s, err := t.driver.Open(ctx, t.dsn)
+		s, err := t.driver.Open(ctx, t.source)
 		if err != nil {
-			return nil, &NotConnectedError{DSN: t.dsn, Text: fmt.Sprintf("Failure to connect to %s %s!", t.driver.Scheme, t.dsn), Err: err}
+			return nil, &NotConnectedError{DSN: t.dsn, Text: fmt.Sprintf("Failure to connect to %s!", Shown(t.dsn)), Err: err}
 		}
 		return s, nil
 	}
@@ -197,9 +198,17 @@ func (p *pool) give(c *Conn) {
 // sweep closes what was not used for long enough, and comes again while there is
 // anything left.
 func (p *pool) sweep() {
+	// A server may take its time to say goodbye.
+	for _, s := range p.expired() {
+		s.Close()
+	}
+}
+
+func (p *pool) expired() []Session {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = nil
+	var old []Session
 	limit := time.Now().Add(-p.opts.Idle)
 	for key, list := range p.spares {
 		kept := list[:0]
@@ -207,7 +216,7 @@ func (p *pool) sweep() {
 			if s.since.After(limit) {
 				kept = append(kept, s)
 			} else {
-				s.session.Close()
+				old = append(old, s.session)
 			}
 		}
 		if len(kept) == 0 {
@@ -219,6 +228,7 @@ func (p *pool) sweep() {
 	if len(p.spares) > 0 && !p.closed {
 		p.timer = time.AfterFunc(p.opts.Idle, p.sweep)
 	}
+	return old
 }
 
 func (p *pool) close() {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -32,6 +33,7 @@ func (e *NotConnectedError) Unwrap() error { return e.Err }
 type target struct {
 	dsn    string
 	driver *Driver // nil: SQLite
+	source Source  // for the driver
 	file   string  // SQLite: a path, or a URI beginning with "file:"
 }
 
@@ -48,7 +50,8 @@ const maxDSN = 4096
 
 // resolve finds the database of a name (spec/lua.md §4): sqlite://name, name and
 // core:name are files in the directory, absolute paths are themselves,
-// sqlite://memory://URI is SQLite's own URI. Everything else needs a driver.
+// sqlite://memory://URI is SQLite's own URI. odbc://name and name:user:password are
+// looked up in the table of names. Everything else needs a driver.
 func (s *Store) resolve(dsn string) (*target, error) {
 	t := &target{dsn: dsn}
 	no := func(format string, args ...any) (*target, error) {
@@ -75,24 +78,58 @@ func (s *Store) resolve(dsn string) (*target, error) {
 	if scheme, _, ok := strings.Cut(dsn, "://"); ok {
 		for i := range s.opts.Drivers {
 			if s.opts.Drivers[i].Scheme == scheme {
-				t.driver = &s.opts.Drivers[i]
+				t.driver, t.source.DSN = &s.opts.Drivers[i], dsn
 				return t, nil
 			}
 		}
 		if scheme == "odbc" {
-			return no("Failure! ODBC NOT AVAILABLE! Can't connect to DSN %s", strings.TrimPrefix(dsn, "odbc://"))
+			return s.named(dsn, strings.TrimPrefix(dsn, "odbc://"))
 		}
-		return no("Failure to connect to CORE_DB %s!", dsn)
+		return no("Failure to connect to CORE_DB %s!", Shown(dsn))
 	}
 	if name, ok := strings.CutPrefix(dsn, "core:"); ok && name != "" && !strings.ContainsAny(name, `/\:`) {
 		t.file = s.file(name)
 		return t, nil
 	}
 	if strings.Contains(dsn, ":") {
-		return no("Failure! ODBC NOT AVAILABLE! Can't connect to DSN %s", dsn)
+		return s.named(dsn, dsn)
 	}
 	t.file = s.file(dsn)
 	return t, nil
+}
+
+// named finds what NAME:USER:PASSWORD stands for in the table of names. What a
+// name leads to may be any data source name but another name.
+func (s *Store) named(dsn, text string) (*target, error) {
+	name, login, _ := strings.Cut(text, ":")
+	user, password, _ := strings.Cut(login, ":")
+	if s.opts.Names != nil {
+		if to, ok := s.opts.Names(name); ok && !strings.HasPrefix(to, "odbc://") && (strings.Contains(to, "://") || !strings.Contains(to, ":")) {
+			t, err := s.resolve(to)
+			if err != nil {
+				return nil, err
+			}
+			t.dsn, t.source.User, t.source.Password = "odbc://"+name, user, password
+			return t, nil
+		}
+	}
+	return nil, &NotConnectedError{DSN: dsn, Text: "Failure! ODBC NOT AVAILABLE! Can't connect to DSN " + name}
+}
+
+// passwords finds the password in a data source name: password=… and pwd=…,
+// quoted or up to the next separator, and ://user:….
+var (
+	passwords = regexp.MustCompile(`(?i)\b(password|passwd|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^;\s]*)`)
+	inPairs   = regexp.MustCompile(`(?i)\b(password|passwd|pwd)(\s*=\s*)([^;]*)`)
+	userinfo  = regexp.MustCompile(`(://[^/:@\s]*):[^/@\s]*@`)
+)
+
+// Shown is a data source name for the log, without its password.
+func Shown(dsn string) string {
+	if strings.Contains(dsn, ";") { // pairs between semicolons: a value may have blanks
+		return inPairs.ReplaceAllString(dsn, "$1$2***")
+	}
+	return userinfo.ReplaceAllString(passwords.ReplaceAllString(dsn, "$1$2***"), "$1:***@")
 }
 
 func (s *Store) file(name string) string {

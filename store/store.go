@@ -29,6 +29,10 @@ type Options struct {
 	Wait time.Duration
 	// Drivers are databases beside SQLite.
 	Drivers []Driver
+	// Names is the table of names that stand for other data source names, asked
+	// for odbc://NAME, odbc://NAME:USER:PASSWORD and NAME:USER:PASSWORD at each
+	// connection; nil: there are none.
+	Names func(name string) (dsn string, ok bool)
 	// Warn receives what an operator should know, such as a wait for a handle or
 	// a locked file; nil discards it. It is called from the waiting goroutine.
 	Warn func(text string)
@@ -38,8 +42,16 @@ type Options struct {
 // Scheme and "://".
 type Driver struct {
 	Scheme string // "pgsql"
-	// Open connects; dsn is the whole data source name.
-	Open func(ctx context.Context, dsn string) (Session, error)
+	// Open connects.
+	Open func(ctx context.Context, from Source) (Session, error)
+}
+
+// Source is where a driver connects to.
+type Source struct {
+	DSN string // the whole data source name, with the scheme
+	// User and Password, where they are not empty, replace those of the DSN: they
+	// were given beside a name of Options.Names.
+	User, Password string
 }
 
 // Session is what a driver opens: one connection, used by one goroutine at a

@@ -31,7 +31,11 @@ func open(t *testing.T, o Options) *Store {
 }
 
 func TestResolve_DSNSpellings(t *testing.T) {
-	s := open(t, Options{Dir: "/tmp/" + filepath.Base(t.TempDir()), Drivers: []Driver{{Scheme: "pgsql"}}})
+	s := open(t, Options{Dir: "/tmp/" + filepath.Base(t.TempDir()), Drivers: []Driver{{Scheme: "pgsql"}},
+		Names: func(name string) (string, bool) {
+			to := map[string]string{"crm": "pgsql://dbname=crm", "file": "sqlite://name", "circle": "odbc://circle"}[name]
+			return to, to != ""
+		}})
 	t.Cleanup(func() { os.RemoveAll(s.Dir()) })
 	named := filepath.Join(s.Dir(), "name.db")
 	for dsn, want := range map[string]string{
@@ -43,9 +47,15 @@ func TestResolve_DSNSpellings(t *testing.T) {
 		"sqlite://memory://file:n?mode=memory&cache=shared": "file:n?mode=memory&cache=shared",
 		"":                        "! No DSN given",
 		"sqlite://":               "! Failure to connect to CORE_DB sqlite://!",
-		"odbc://dsn:user:pass":    "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN dsn:user:pass",
-		"dsn:user:pass":           "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN dsn:user:pass",
-		"core:/tmp/x.db":          "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN core:/tmp/x.db",
+		"odbc://dsn:user:pass":    "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN dsn",
+		"dsn:user:pass":           "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN dsn",
+		"core:/tmp/x.db":          "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN core",
+		"odbc://crm":              "driver pgsql",
+		"odbc://crm:user:pa:ss":   "driver pgsql user pa:ss",
+		"crm:user:pass":           "driver pgsql user pass",
+		"odbc://file":             named,
+		"odbc://circle":           "! Failure! ODBC NOT AVAILABLE! Can't connect to DSN circle",
+		"mariadb://Uid=u;Pwd=p w": "! Failure to connect to CORE_DB mariadb://Uid=u;Pwd=***!",
 		"mariadb://x":             "! Failure to connect to CORE_DB mariadb://x!",
 		"pgsql://host=h dbname=d": "driver pgsql",
 	} {
@@ -58,12 +68,26 @@ func TestResolve_DSNSpellings(t *testing.T) {
 			}
 			got = "! " + e.Text
 		case target.driver != nil:
-			got = "driver " + target.driver.Scheme
+			got = strings.TrimRight("driver "+target.driver.Scheme+" "+target.source.User+" "+target.source.Password, " ")
 		default:
 			got = target.file
 		}
 		if got != want {
 			t.Errorf("%q is %q, want %q", dsn, got, want)
+		}
+	}
+}
+
+func TestShown_HidesPasswords(t *testing.T) {
+	for dsn, want := range map[string]string{
+		"pgsql://host=h password=secret dbname=d":        "pgsql://host=h password=*** dbname=d",
+		`pgsql://password='it\'s secret' host=h`:         "pgsql://password=*** host=h",
+		"mariadb://Server=h; Uid=u; Pwd=secret;":         "mariadb://Server=h; Uid=u; Pwd=***;",
+		"postgres://user:secret@host/db?sslmode=disable": "postgres://user:***@host/db?sslmode=disable",
+		"sqlite://name": "sqlite://name",
+	} {
+		if got := Shown(dsn); got != want {
+			t.Errorf("%q, want %q", got, want)
 		}
 	}
 }
