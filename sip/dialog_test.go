@@ -199,6 +199,18 @@ func TestOutbound_InviteHeaders_AsFreeSWITCH(t *testing.T) {
 	}
 }
 
+// A stranger's SUBSCRIBE is challenged: the phone answers the challenge, and only then
+// is refused. One without a challenge would come back as 401 or 407.
+func TestSubscribe_Unauthenticated_Challenged(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="manage-presence" value="true"/><param name="auth-subscriptions" value="true"/>`})
+	for user, want := range map[string]int{"mallory": 403, "1000": 489} {
+		res := must[*wire.Response](t)(h.phone(user).Send(wire.SUBSCRIBE, "sip:1001@test.local", "", ""))
+		if res.StatusCode != want {
+			t.Errorf("%s: %d, want %d", user, res.StatusCode, want)
+		}
+	}
+}
+
 func TestMessage_Unauthenticated_Challenged(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	b := h.registered("1001")
