@@ -267,16 +267,22 @@ func (b *Box) codecNames() []string {
 	return out
 }
 
+// socketPassword is the event socket's password, and whether it is the stock one,
+// which is good on this machine only.
+func (b *Box) socketPassword() (password string, weak bool) {
+	password = firstOf(conf.Params(b.store.Tree().Configuration("event_socket.conf")).Get("password"), "ClueCon")
+	return password, strings.EqualFold(password, "ClueCon") && !b.allowGuessable()
+}
+
 // eventSocket makes the ESL server from event_socket.conf.
 func (b *Box) eventSocket() *server.Server {
 	p := conf.Params(b.store.Tree().Configuration("event_socket.conf").Child("settings"))
 	port := p.Int("listen-port", 8021)
-	password := firstOf(p.Get("password"), "ClueCon")
+	password, weak := b.socketPassword()
 	lists := p.All("apply-inbound-acl")
 	if len(lists) == 0 {
 		lists = []string{"loopback.auto"}
 	}
-	weak := strings.EqualFold(password, "ClueCon") && !b.allowGuessable()
 	return server.New(b.Switch, server.Options{
 		ListenAddr: joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), port),
 		Password:   password, WeakPassword: weak, AllowGuessable: b.allowGuessable(),

@@ -11,6 +11,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/appliance/logfile"
+	"github.com/switchlet/switchlet/appliance/monitor"
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/conference"
 	"github.com/switchlet/switchlet/call/event"
@@ -55,7 +56,8 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		return fmt.Errorf("sip: %w", err)
 	}
 	scripts, rooms := b.scripts(), b.conferences()
-	web := b.newWeb(ui.Handler(), verto, sockets, source)
+	watch := b.newMonitor()
+	web := b.newWeb(ui.Handler(), watch, verto, sockets, source)
 	var unwatch func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
@@ -70,6 +72,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
 		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
 		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
+		{name: "monitor", start: func(context.Context) error { watch.Start(); return nil }, stop: func() error { watch.Close(); return nil }},
 		{name: "web", start: web.start, stop: web.stop},
 		{name: "event socket", start: socket.Start, stop: socket.Close},
 	}
@@ -77,6 +80,12 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 }
 
 func nothing() error { return nil }
+
+// newMonitor makes what shows the switch to those who run it.
+func (b *Box) newMonitor() *monitor.Monitor {
+	password, weak := b.socketPassword()
+	return monitor.New(monitor.Options{Switch: b.Switch, Password: password, Weak: weak, History: b.recorder.Recent})
+}
 
 // newBrowsers makes the browsers' side.
 func (b *Box) newBrowsers(source *cert.Source) (*webrtc.Server, error) {

@@ -31,12 +31,14 @@ type web struct {
 	serving sync.WaitGroup
 }
 
-// newWeb puts the handlers together. page, verto and
+// newWeb puts the handlers together. page, watch (the monitor), verto and
 // phones (SIP over WebSocket) are those of the rooms.
-func (b *Box) newWeb(page, verto, phones http.Handler, source *cert.Source) *web {
+func (b *Box) newWeb(page, watch, verto, phones http.Handler, source *cert.Source) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
 	mux.HandleFunc("GET /metrics", b.metricsPage)
+	mux.Handle("/switch", page)
+	mux.Handle("/switch/", watch)
 	mux.Handle("/verto", verto)
 	mux.Handle("/sip", phones)
 	mux.Handle("/", page)

@@ -1,9 +1,10 @@
 // Package ui is the page with which a browser calls: sign in, dial, answer, hold,
-// mute, send digits, transfer. Its sources, in page/, are what the binary serves:
+// mute, send digits, transfer; and, at /switch, the page for those who run the
+// switch: calls, history, log, events, scripts. Its sources, in page/, are what the binary serves:
 // no build step, no framework, nothing from elsewhere.
 //
-// The page speaks Verto to the path /verto of the host that it came from, and
-// knows nothing else of the switch. Handler serves it with headers that let it
+// The first speaks Verto to the path /verto of the host that it came from, the
+// second reads JSON below /switch/; they know nothing else of the switch. Handler serves it with headers that let it
 // load its own files, open that one socket, and use the microphone.
 package ui
 
@@ -35,6 +36,9 @@ func pages() map[string]file {
 		"/history.js": {name: "history.js", kind: "text/javascript; charset=utf-8"},
 		"/level.js":   {name: "level.js", kind: "text/javascript; charset=utf-8"},
 		"/verto.js":   {name: "verto.js", kind: "text/javascript; charset=utf-8"},
+		"/switch":     {name: "switch.html", kind: "text/html; charset=utf-8"},
+		"/switch.css": {name: "switch.css", kind: "text/css; charset=utf-8"},
+		"/switch.js":  {name: "switch.js", kind: "text/javascript; charset=utf-8"},
 		"/icon.svg":   {name: "icon.svg", kind: "image/svg+xml"},
 	} {
 		body, err := files.ReadFile("page/" + f.name)

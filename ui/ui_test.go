@@ -20,6 +20,7 @@ func get(t *testing.T, path, host string) *httptest.ResponseRecorder {
 func TestHandler_ServesThePageAndNothingElse(t *testing.T) {
 	for path, kind := range map[string]string{"/": "text/html", "/phone.js": "text/javascript", "/verto.js": "text/javascript",
 		"/history.js": "text/javascript", "/level.js": "text/javascript",
+		"/switch": "text/html", "/switch.js": "text/javascript", "/switch.css": "text/css",
 		"/style.css": "text/css", "/icon.svg": "image/svg+xml"} {
 		w := get(t, path, "box:8080")
 		if w.Code != 200 || !strings.HasPrefix(w.Header().Get("Content-Type"), kind) || w.Body.Len() == 0 {
@@ -55,25 +56,34 @@ func TestHandler_PolicyNamesOnlyItsHost(t *testing.T) {
 	}
 }
 
-// The page must work under its own policy: no inline script or style, nothing
+// The pages must work under their own policy: no inline script or style, nothing
 // from elsewhere. Tests in a browser rely on the ids.
-func TestPage_KeepsToItsPolicyAndItsIds(t *testing.T) {
-	page := get(t, "/", "box").Body.String()
-	for _, bad := range []string{`style="`, `onclick=`, "http://", "https://", "<script>"} {
-		if strings.Contains(page, bad) {
-			t.Errorf("the page has %s", bad)
+func TestPages_KeepToTheirPolicyAndTheirIds(t *testing.T) {
+	for path, want := range map[string]struct {
+		script string
+		ids    []string
+	}{
+		"/": {"/phone.js", []string{"login", "password", "signin", "signout", "number", "call", "hangup", "answer", "reject", "hold", "mute",
+			"transfer", "transfer-to", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"}},
+		"/switch": {"/switch.js", []string{"password", "signin", "signout", "state", "calls-list", "history-rows", "log-lines", "event-lines", "scripts-failed",
+			"tab-calls", "tab-history", "tab-log", "tab-events", "tab-scripts"}},
+	} {
+		page := get(t, path, "box").Body.String()
+		for _, bad := range []string{`style="`, `onclick=`, "http://", "https://", "<script>"} {
+			if strings.Contains(page, bad) {
+				t.Errorf("%s has %s", path, bad)
+			}
 		}
-	}
-	for _, id := range []string{"login", "password", "signin", "signout", "number", "call", "hangup", "answer", "reject", "hold", "mute",
-		"transfer", "transfer-to", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"} {
-		if !strings.Contains(page, `id="`+id+`"`) {
-			t.Errorf("no element %s", id)
+		for _, id := range want.ids {
+			if !strings.Contains(page, `id="`+id+`"`) {
+				t.Errorf("%s: no element %s", path, id)
+			}
 		}
-	}
-	script := get(t, "/phone.js", "box").Body.String()
-	for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(script, -1) {
-		if !strings.Contains(page, `id="`+m[1]+`"`) {
-			t.Errorf("phone.js looks for %s, which the page lacks", m[1])
+		script := get(t, want.script, "box").Body.String()
+		for _, m := range regexp.MustCompile(`\$\("([a-z-]+)"\)`).FindAllStringSubmatch(script, -1) {
+			if !strings.Contains(page, `id="`+m[1]+`"`) {
+				t.Errorf("%s looks for %s, which the page lacks", want.script, m[1])
+			}
 		}
 	}
 }

@@ -63,4 +63,51 @@ func (h *history) add(r *Record) error {
 		r.MOS, r.Jitter, int64(r.LostPackets), int64(r.PacketsIn), int64(r.PacketsOut))
 }
 
+// Row is a leg of the history. Times are microseconds since 1970, 0 where the call
+// did not get so far.
+type Row struct {
+	UUID        string  `json:"uuid"`
+	Other       string  `json:"other"`
+	Direction   string  `json:"direction"`
+	CallerName  string  `json:"callerName"`
+	Caller      string  `json:"caller"`
+	Destination string  `json:"destination"`
+	Channel     string  `json:"channel"`
+	Start       int64   `json:"start"`
+	Answer      int64   `json:"answer"`
+	End         int64   `json:"end"`
+	BilledMS    int64   `json:"billedMs"`
+	Cause       string  `json:"cause"`
+	ReadCodec   string  `json:"readCodec"`
+	MOS         float64 `json:"mos"` // 0: no sound came in
+	Jitter      float64 `json:"jitter"`
+	Lost        int64   `json:"lost"`
+}
+
+const selectRows = `SELECT uuid, coalesce(other_uuid, ''), direction, caller_id_name, caller_id_number, destination_number, channel,
+ start_us, answer_us, end_us, billed_ms, hangup_cause, read_codec, mos, jitter, lost FROM cdr WHERE end_us < ? ORDER BY end_us DESC LIMIT ?`
+
+// Recent reads the legs that ended before a moment, newest first. Without a
+// history there are none.
+func (r *Recorder) Recent(ctx context.Context, before time.Time, limit int) ([]Row, error) {
+	out := []Row{}
+	if r.history == nil {
+		return out, nil
+	}
+	rows, err := r.history.db.Query(ctx, selectRows, before.UnixMicro(), limit)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var w Row
+		if err := rows.Scan(&w.UUID, &w.Other, &w.Direction, &w.CallerName, &w.Caller, &w.Destination, &w.Channel,
+			&w.Start, &w.Answer, &w.End, &w.BilledMS, &w.Cause, &w.ReadCodec, &w.MOS, &w.Jitter, &w.Lost); err != nil {
+			return nil, err
+		}
+		out = append(out, w)
+	}
+	return out, rows.Err()
+}
+
 func (h *history) close() { h.batch.Close() }
