@@ -30,7 +30,8 @@ const (
 	iceDisconnected = 6 * time.Second
 	iceFailed       = 20 * time.Second
 	iceKeepalive    = 2 * time.Second
-	tcpReadBuffer   = 64
+	tcpReadBuffer   = 8        // packets of a call that wait for their reader
+	tcpWriteBuffer  = 64 << 10 // bytes that wait for a slow browser; more are lost
 	receiveMTU      = 1500
 )
 
@@ -40,8 +41,8 @@ type network struct {
 	engine *pion.MediaEngine
 	set    pion.SettingEngine
 	cert   pion.Certificate
-	mux    ice.UDPMux
-	tcp    ice.TCPMux
+	udp    []*udpSocket
+	tcp    *ice.TCPMuxDefault
 	locals []localCandidate // our own addresses as descriptions offer them, best first
 	outer  []localCandidate // the same with the addresses that others know us by in front
 }
@@ -54,11 +55,8 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 	if len(locals) == 0 {
 		return nil, errors.New("webrtc: no rtp-ip: browsers have no address to send sound to")
 	}
-	muxes := make([]ice.UDPMux, 0, len(locals))
 	fail := func(err error) (*network, error) {
-		for _, m := range muxes {
-			m.Close()
-		}
+		n.close()
 		return nil, err
 	}
 	for _, ip := range locals {
@@ -67,24 +65,21 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 			return fail(fmt.Errorf("webrtc: rtp-ip %s: %w; it must be an address of this machine (the address that browsers see goes into ext-rtp-ip), and the port must be free", ip, err))
 		}
 		port = conn.LocalAddr().(*net.UDPAddr).Port
-		muxes = append(muxes, ice.NewUDPMuxDefault(ice.UDPMuxParams{UDPConn: conn, Logger: quiet{}}))
+		n.udp = append(n.udp, newUDPSocket(conn))
 	}
-	n.mux = ice.NewMultiUDPMuxDefault(muxes...)
 	if tcpPort > 0 {
 		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(locals[0], uint16(tcpPort))))
 		if err != nil {
 			return fail(fmt.Errorf("webrtc: TCP port for browsers: %w", err))
 		}
-		n.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, Logger: quiet{}, ReadBufferSize: tcpReadBuffer})
+		n.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, Logger: quiet{}, ReadBufferSize: tcpReadBuffer, WriteBufferSize: tcpWriteBuffer})
 	}
 	n.advertise(locals, advertised, port, tcpPort)
 	if err := n.certify(); err != nil {
-		n.close()
-		return nil, err
+		return fail(err)
 	}
 	if err := n.prepare(locals); err != nil {
-		n.close()
-		return nil, err
+		return fail(err)
 	}
 	return n, nil
 }
@@ -156,10 +151,6 @@ func (n *network) prepare(locals []netip.Addr) error {
 	s.LoggerFactory = quietLogs{}
 	s.SetNet(own)
 	s.SetNetworkTypes(types)
-	s.SetICEUDPMux(n.mux)
-	if n.tcp != nil {
-		s.SetICETCPMux(n.tcp)
-	}
 	s.DisableActiveTCP(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
@@ -184,6 +175,11 @@ func (n *network) prepare(locals []netip.Addr) error {
 // api is pion as one call needs it: what is received goes straight to its wire.
 func (n *network) api(w *wire) *pion.API {
 	s := n.set
+	s.SetICEUDPMux(udpPaths{n.udp, w})
+	if n.tcp != nil {
+		s.SetICETCPMux(tcpPaths{n.tcp, w})
+	}
+	s.SetDTLSKeyLogWriter(&w.short)
 	s.BufferFactory = w.inlet
 	return pion.NewAPI(pion.WithMediaEngine(n.engine), pion.WithSettingEngine(s),
 		pion.WithInterceptorRegistry(&interceptor.Registry{}))
@@ -200,7 +196,9 @@ func (n *network) close() {
 	if n.tcp != nil {
 		n.tcp.Close()
 	}
-	n.mux.Close()
+	for _, u := range n.udp {
+		u.close()
+	}
 }
 
 // fingerprint is that of our DTLS certificate.

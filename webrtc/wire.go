@@ -18,9 +18,10 @@ import (
 // errWireClosed is what Send returns after Close.
 var errWireClosed = errors.New("webrtc: wire is closed")
 
-// wire carries the packets of one peer connection. It is the TrackLocal that
-// pion sends, and it takes what pion decrypts. SRTP does not exist
-// before ICE and DTLS are done; what is sent until then is lost.
+// wire carries the packets of one peer connection, by the shortcut or through
+// pion: it is the TrackLocal that pion sends, and it takes what pion decrypts.
+// SRTP does not exist before ICE and DTLS are done; what is sent until then is
+// lost.
 type wire struct {
 	peer    *peer
 	handler atomic.Pointer[func(*media.Packet)]
@@ -30,6 +31,11 @@ type wire struct {
 	id      string
 	stream  string
 	closed  atomic.Bool
+	short   shortcut
+	paths   paths
+
+	receiving sync.Mutex // one packet at a time is handed on
+	packet    media.Packet
 
 	sending sync.Mutex // guards what follows
 	writer  pion.TrackLocalWriter
@@ -91,7 +97,10 @@ func (w *wire) Send(p *media.Packet) error {
 	}
 	w.header = rtp.Header{Version: 2, Marker: p.Marker, PayloadType: p.PayloadType,
 		SequenceNumber: p.Sequence, Timestamp: p.Timestamp, SSRC: ssrc}
-	_, err := w.writer.WriteRTP(&w.header, p.Payload)
+	sent, err := w.short.write(&w.header, p.Payload)
+	if !sent {
+		_, err = w.writer.WriteRTP(&w.header, p.Payload)
+	}
 	if err == nil {
 		w.out.count(p.Timestamp, len(p.Payload))
 	}
@@ -106,18 +115,34 @@ func (w *wire) Close() error {
 	if w.closed.Swap(true) {
 		return nil
 	}
-	return w.peer.pc.Close()
+	err := w.peer.pc.Close()
+	w.receiving.Lock() // waits for the packet that is being handed on
+	defer w.receiving.Unlock()
+	w.handler.Store(nil)
+	return err
+}
+
+// deliver hands on one decrypted packet. Caller holds receiving.
+func (w *wire) deliver(b []byte) {
+	if !parseRTP(b, &w.packet) {
+		return
+	}
+	now := time.Now()
+	w.packet.Arrived = now
+	w.in.packet(&w.packet, now)
+	if fn := w.handler.Load(); fn != nil && !w.closed.Load() {
+		(*fn)(&w.packet)
+	}
 }
 
 // inlet is what SRTP writes the decrypted packets of one stream to: it hands them
 // on at once, on the goroutine that decrypted them, and keeps none. pion's own
 // readers wait in Read until the stream ends.
 type inlet struct {
-	w      *wire
-	rtcp   bool
-	ended  chan struct{}
-	once   sync.Once
-	packet media.Packet
+	w     *wire
+	rtcp  bool
+	ended chan struct{}
+	once  sync.Once
 }
 
 // inlet makes the inlet of a new stream; those beyond maxTracks lead nowhere.
@@ -136,13 +161,10 @@ func (in *inlet) Write(b []byte) (int, error) {
 	case w == nil:
 	case in.rtcp:
 		w.reports(b)
-	case parseRTP(b, &in.packet):
-		now := time.Now()
-		in.packet.Arrived = now
-		w.in.packet(&in.packet, now)
-		if fn := w.handler.Load(); fn != nil {
-			(*fn)(&in.packet)
-		}
+	default:
+		w.receiving.Lock()
+		w.deliver(b)
+		w.receiving.Unlock()
 	}
 	return len(b), nil
 }

@@ -111,5 +111,10 @@ func TestPeer_OnlyTCP_SoundGoesBothWays(t *testing.T) {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go b.talk(ctx, 960)
-	b.hear(patience)
+	for range 10 {
+		b.hear(patience)
+	}
+	if !p.wire.passesPion() {
+		t.Errorf("the shortcut's state is %d", p.wire.short.state.Load())
+	}
 }

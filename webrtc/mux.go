@@ -1,0 +1,379 @@
+package webrtc
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/pion/ice/v4"
+	"github.com/pion/stun/v4"
+)
+
+// Bounds of what a socket reads and keeps.
+const (
+	maxDatagram  = 2048 // longer ones are dropped; ICE, DTLS and SRTP stay below 1500
+	pathQueue    = 32   // datagrams that wait for pion, which are STUN, DTLS and RTCP
+	maxAddresses = 64   // that one call talks to on one socket; the oldest is forgotten
+	readPause    = 10 * time.Millisecond
+)
+
+// udpSocket is the port that all browsers share, on one local address. Its one
+// goroutine reads what they send. Sound goes straight to the call it belongs to
+// (shortcut); the rest waits in the call's path until pion takes it.
+type udpSocket struct {
+	conn  *net.UDPConn
+	local netip.AddrPort
+	done  chan struct{}
+
+	mu    sync.RWMutex
+	users map[string]*path         // by our ICE user name
+	peers map[netip.AddrPort]*path // by the far end's address
+}
+
+func newUDPSocket(conn *net.UDPConn) *udpSocket {
+	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	s := &udpSocket{conn: conn, local: unmapped(local), done: make(chan struct{}),
+		users: map[string]*path{}, peers: map[netip.AddrPort]*path{}}
+	go s.read()
+	return s
+}
+
+// unmapped is a with an IPv4 address instead of one mapped into IPv6.
+func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
+
+func (s *udpSocket) read() {
+	defer close(s.done)
+	buf := make([]byte, maxDatagram)
+	for {
+		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return
+		case err != nil:
+			// What the network reports about one browser (ICMP) is not the others' end.
+			time.Sleep(readPause)
+		case n > 0 && n < maxDatagram:
+			s.datagram(buf[:n], unmapped(from))
+		}
+	}
+}
+
+// datagram sorts by the first byte (RFC 7983 §7).
+func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
+	s.mu.RLock()
+	p := s.peers[from]
+	s.mu.RUnlock()
+	switch {
+	case b[0] <= 3:
+		// A browser's new call may come from an address that an older one had.
+		if q := s.named(b); q != nil {
+			p = q
+		}
+	case p == nil:
+	case isMedia(b) && p.wire.take(b):
+		return
+	case b[0] == recordHandshake:
+		p.wire.short.hello(b, true)
+	}
+	if p != nil {
+		p.put(b, from)
+	}
+}
+
+// isMedia reports whether a datagram is RTP, not RTCP (RFC 5761 §4).
+func isMedia(b []byte) bool { return len(b) > 1 && b[0]>>6 == 2 && (b[1] < 192 || b[1] > 223) }
+
+// named finds the call whose ICE user name a STUN request carries.
+func (s *udpSocket) named(b []byte) *path {
+	if !stun.IsMessage(b) {
+		return nil
+	}
+	m := stun.Message{Raw: b}
+	if m.Decode() != nil {
+		return nil
+	}
+	name, err := m.Get(stun.AttrUsername)
+	if err != nil {
+		return nil
+	}
+	ours, _, _ := bytes.Cut(name, []byte{':'})
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.users[string(ours)]
+}
+
+// open makes the path of a call on this socket.
+func (s *udpSocket) open(user string, w *wire) *path {
+	p := &path{socket: s, wire: w, user: user, in: make(chan *datagram, pathQueue), closed: make(chan struct{})}
+	s.mu.Lock()
+	s.users[user] = p
+	s.mu.Unlock()
+	w.paths.add(p)
+	return p
+}
+
+func (s *udpSocket) remove(user string) {
+	s.mu.RLock()
+	p := s.users[user]
+	s.mu.RUnlock()
+	if p != nil {
+		p.Close()
+	}
+}
+
+func (s *udpSocket) close() {
+	s.conn.Close()
+	<-s.done
+	s.mu.RLock()
+	all := make([]*path, 0, len(s.users))
+	for _, p := range s.users {
+		all = append(all, p)
+	}
+	s.mu.RUnlock()
+	for _, p := range all {
+		p.Close()
+	}
+}
+
+// datagram is one that waits for pion.
+type datagram struct {
+	data []byte
+	from netip.AddrPort
+}
+
+// path is what one call sends and receives on one socket: the net.PacketConn of
+// its local candidate in pion's ICE agent.
+type path struct {
+	socket *udpSocket
+	wire   *wire
+	user   string
+	in     chan *datagram
+	once   sync.Once
+	closed chan struct{}
+	addrs  []netip.AddrPort // that were sent to, oldest first; under socket.mu
+}
+
+func (p *path) put(b []byte, from netip.AddrPort) {
+	select {
+	case p.in <- &datagram{bytes.Clone(b), from}:
+	default: // as lost as on the network: ICE, DTLS and RTCP repeat themselves
+	}
+}
+
+// ReadFromAddrPort waits for a datagram (ice.AddrPortReaderWriter).
+func (p *path) ReadFromAddrPort(b []byte) (int, netip.AddrPort, error) {
+	for {
+		select {
+		case d := <-p.in:
+			if len(d.data) <= len(b) {
+				return copy(b, d.data), d.from, nil
+			}
+		case <-p.closed:
+			return 0, netip.AddrPort{}, io.EOF
+		}
+	}
+}
+
+// WriteToAddrPort sends what pion has to say, and makes to an address of the call
+// (ice.AddrPortReaderWriter).
+func (p *path) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
+	select {
+	case <-p.closed:
+		return 0, io.ErrClosedPipe
+	default:
+	}
+	p.know(unmapped(to))
+	if len(b) > 0 && b[0] == recordHandshake {
+		p.wire.short.hello(b, false)
+	}
+	return p.socket.conn.WriteToUDPAddrPort(b, to)
+}
+
+// know makes what comes from an address this call's.
+func (p *path) know(from netip.AddrPort) {
+	s := p.socket
+	s.mu.RLock()
+	known := s.peers[from] == p
+	s.mu.RUnlock()
+	if known {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.users[p.user] != p {
+		return // closed meanwhile
+	}
+	if old := s.peers[from]; old != nil {
+		old.addrs = slices.DeleteFunc(old.addrs, func(a netip.AddrPort) bool { return a == from })
+	}
+	if len(p.addrs) == maxAddresses {
+		delete(s.peers, p.addrs[0])
+		p.addrs = slices.Delete(p.addrs, 0, 1)
+	}
+	p.addrs = append(p.addrs, from)
+	s.peers[from] = p
+}
+
+// ReadFrom is ReadFromAddrPort (net.PacketConn).
+func (p *path) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := p.ReadFromAddrPort(b)
+	if err != nil {
+		return 0, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
+}
+
+// WriteTo is WriteToAddrPort (net.PacketConn).
+func (p *path) WriteTo(b []byte, to net.Addr) (int, error) {
+	a, ok := to.(*net.UDPAddr)
+	if !ok {
+		return 0, fmt.Errorf("webrtc: %v is no UDP address", to)
+	}
+	return p.WriteToAddrPort(b, a.AddrPort())
+}
+
+// LocalAddr is the socket's (net.PacketConn).
+func (p *path) LocalAddr() net.Addr { return p.socket.conn.LocalAddr() }
+
+// Deadlines are the socket's, which is everyone's: a path ends by Close alone
+// (net.PacketConn).
+func (p *path) SetDeadline(time.Time) error      { return nil }
+func (p *path) SetReadDeadline(time.Time) error  { return nil }
+func (p *path) SetWriteDeadline(time.Time) error { return nil }
+
+// Close takes the call off the socket (net.PacketConn).
+func (p *path) Close() error {
+	p.once.Do(func() {
+		s := p.socket
+		s.mu.Lock()
+		if s.users[p.user] == p {
+			delete(s.users, p.user)
+		}
+		for _, a := range p.addrs {
+			delete(s.peers, a)
+		}
+		p.addrs = nil
+		s.mu.Unlock()
+		p.wire.paths.drop(p)
+		close(p.closed)
+	})
+	return nil
+}
+
+// paths are those that a call has open.
+type paths struct {
+	sync.Mutex
+	list []net.PacketConn
+}
+
+func (p *paths) add(c net.PacketConn) {
+	p.Lock()
+	defer p.Unlock()
+	p.list = append(p.list, c)
+}
+
+func (p *paths) drop(c net.PacketConn) {
+	p.Lock()
+	defer p.Unlock()
+	p.list = slices.DeleteFunc(p.list, func(o net.PacketConn) bool { return o == c })
+}
+
+// udpPaths makes the paths of one call (ice.UDPMux).
+type udpPaths struct {
+	sockets []*udpSocket
+	wire    *wire
+}
+
+// GetConn makes the path on the socket with a local address.
+func (u udpPaths) GetConn(user string, local net.Addr) (net.PacketConn, error) {
+	a, ok := local.(*net.UDPAddr)
+	for _, s := range u.sockets {
+		if ok && s.local == unmapped(a.AddrPort()) {
+			return s.open(user, u.wire), nil
+		}
+	}
+	return nil, fmt.Errorf("webrtc: no socket at %v", local)
+}
+
+// RemoveConnByUfrag ends the paths of an ICE user name.
+func (u udpPaths) RemoveConnByUfrag(user string) {
+	for _, s := range u.sockets {
+		s.remove(user)
+	}
+}
+
+// GetListenAddresses are the sockets' own.
+func (u udpPaths) GetListenAddresses() []net.Addr {
+	list := make([]net.Addr, 0, len(u.sockets))
+	for _, s := range u.sockets {
+		list = append(list, s.conn.LocalAddr())
+	}
+	return list
+}
+
+// Close does nothing: the sockets are the network's.
+func (u udpPaths) Close() error { return nil }
+
+// tcpPaths lets one call see what comes over TCP, for browsers behind firewalls
+// that let no UDP through (ice.TCPMux).
+type tcpPaths struct {
+	*ice.TCPMuxDefault
+	wire *wire
+}
+
+// GetConnByUfrag makes the call's path for an ICE user name.
+func (t tcpPaths) GetConnByUfrag(user string, v6 bool, local net.IP) (net.PacketConn, error) {
+	c, err := t.TCPMuxDefault.GetConnByUfrag(user, v6, local)
+	if err != nil {
+		return nil, err
+	}
+	p := &tcpPath{c, t.wire}
+	t.wire.paths.add(p)
+	return p, nil
+}
+
+// Close does nothing: the listener is the network's.
+func (t tcpPaths) Close() error { return nil }
+
+// tcpPath is a path over TCP.
+type tcpPath struct {
+	net.PacketConn
+	wire *wire
+}
+
+// Close takes the call off the listener (net.PacketConn).
+func (p *tcpPath) Close() error {
+	p.wire.paths.drop(p)
+	return p.PacketConn.Close()
+}
+
+// ReadFrom waits for what is not sound.
+func (p *tcpPath) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := p.PacketConn.ReadFrom(b)
+		if err != nil {
+			return n, from, err
+		}
+		if isMedia(b[:n]) && p.wire.take(b[:n]) {
+			continue
+		}
+		if n > 0 && b[0] == recordHandshake {
+			p.wire.short.hello(b[:n], true)
+		}
+		return n, from, nil
+	}
+}
+
+// WriteTo sends what pion has to say.
+func (p *tcpPath) WriteTo(b []byte, to net.Addr) (int, error) {
+	if len(b) > 0 && b[0] == recordHandshake {
+		p.wire.short.hello(b, false)
+	}
+	return p.PacketConn.WriteTo(b, to)
+}
