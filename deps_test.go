@@ -62,7 +62,8 @@ var rooms = map[string][]string{
 	"esl/server": {"call", "call/event", "call/directory", "call/regex", "conf", "esl", "media"},
 	"ui":         {},
 
-	"docs/compat": {"appliance", "call/event"},
+	"docs/compat":         {"appliance", "call/event"},
+	"docs/examples/watch": {"esl"},
 
 	"test/...": {"...", "test/..."},
 }
