@@ -38,9 +38,7 @@ func (b *Box) addresses() [][2]string {
 	if port := b.port("http_port", 8080); port != 0 {
 		out = append(out, [2]string{"open", "http://localhost:" + strconv.Itoa(port) + "/ on this machine"})
 	}
-	if port := b.port("https_port", 8443); port != 0 {
-		out = append(out, [2]string{"", "https://" + joinHostPort(ip, port) + "/ from others (its certificate is self-signed)"})
-	}
+	out = append(out, b.secureAddresses(ip)...)
 	for _, n := range tree.Configuration("sofia.conf").Child("profiles").ChildrenNamed("profile") {
 		p := conf.Params(n.Child("settings"))
 		out = append(out, [2]string{"SIP " + n.Attr("name"), "sip:" + joinHostPort(firstOf(p.Get("sip-ip"), ip), p.Int("sip-port", 5060)) + " (UDP and TCP)"})
@@ -48,4 +46,27 @@ func (b *Box) addresses() [][2]string {
 	p := conf.Params(tree.Configuration("event_socket.conf").Child("settings"))
 	out = append(out, [2]string{"event socket", joinHostPort(firstOf(p.Get("listen-ip"), "127.0.0.1"), p.Int("listen-port", 8021))})
 	return out
+}
+
+// secureAddresses are those of https, with what to expect of the certificate.
+func (b *Box) secureAddresses(ip string) [][2]string {
+	port := b.port("https_port", 8443)
+	if port == 0 {
+		return nil
+	}
+	d, err := b.certificates.describe("")
+	if err != nil {
+		return nil
+	}
+	where, note := "https://"+joinHostPort(ip, port)+"/ from others", ""
+	if d.SelfSigned {
+		note = " (its certificate is self-signed)"
+	}
+	out := [][2]string{{"", where + note}}
+	if acme := b.certificates.acme; acme != nil {
+		for _, name := range acme.Names() {
+			out = append(out, [2]string{"", "https://" + joinHostPort(name, port) + "/ once its certificate is issued"})
+		}
+	}
+	return append(out, [2]string{"certificate", "SHA-256 " + d.Fingerprint})
 }

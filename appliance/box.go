@@ -48,24 +48,25 @@ type Box struct {
 	Secrets Secrets
 	Fresh   bool // the secrets were made by this start
 
-	data      data
-	store     *conf.Store
-	log       *call.Log
-	bus       *event.Bus
-	media     *media.Engine
-	opener    *stream.Opener
-	databases *store.Store
-	directory *directory.Directory
-	acl       *directory.AccessLists
-	parts     []part
-	phones    *sip.Stack
-	browsers  *webrtc.Server
-	socket    *server.Server
-	recorder  *cdr.Recorder
-	counters  *counters
-	files     *logfile.Files
-	literal   literalPorts
-	warnings  []conf.Warning // of the configuration, told by Start
+	data         data
+	store        *conf.Store
+	log          *call.Log
+	bus          *event.Bus
+	media        *media.Engine
+	opener       *stream.Opener
+	databases    *store.Store
+	directory    *directory.Directory
+	acl          *directory.AccessLists
+	parts        []part
+	phones       *sip.Stack
+	browsers     *webrtc.Server
+	socket       *server.Server
+	recorder     *cdr.Recorder
+	counters     *counters
+	certificates *certificates
+	files        *logfile.Files
+	literal      literalPorts
+	warnings     []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
 	started  []part
@@ -342,9 +343,10 @@ func (b *Box) Start(ctx context.Context) error {
 }
 
 // Hangup does what SIGHUP asks for: log files and those of the call history are
-// begun anew where their configuration says so.
+// begun anew where their configuration says so, and certificates are read again.
 func (b *Box) Hangup() {
 	b.files.Hangup()
+	b.certificates.look(time.Now())
 	e := event.New(event.Trap, "")
 	e.Add("Trapped-Signal", "HUP")
 	b.bus.Publish(e, "switch_core.c", "handle_SIGHUP", 2190)

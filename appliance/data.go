@@ -128,7 +128,7 @@ var portGlobals = []struct {
 }{
 	{"internal_sip_port", 5060}, {"external_sip_port", 5080}, {"internal_tls_port", 5061}, {"external_tls_port", 5081},
 	{"event_socket_port", 8021}, {"verto_ws_port", 8081}, {"verto_wss_port", 8082}, {"http_port", 8080},
-	{"https_port", 8443}, {"webrtc_port", 10000}, {"rtp_start_port", 16384}, {"rtp_end_port", 32768},
+	{"https_port", 8443}, {"acme_http_port", 80}, {"acme_https_port", 443}, {"webrtc_port", 10000}, {"rtp_start_port", 16384}, {"rtp_end_port", 32768},
 }
 
 // offsetPorts are the port variables moved by n.

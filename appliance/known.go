@@ -42,7 +42,8 @@ var knownParams = map[string]string{
  rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
  session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
- sip-user-ping-max sip-user-ping-min suppress-cng tls tls-only tls-sip-port unregister-on-options-fail user-agent-filter ws-binding wss-binding
+ sip-user-ping-max sip-user-ping-min suppress-cng tls tls-only tls-sip-port tls-cert-dir tls-version tls-verify-policy tls-verify-date tls-verify-depth
+ tls-verify-in-subjects tls-passphrase unregister-on-options-fail user-agent-filter ws-binding wss-binding
  user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params`,
 	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix
  distinct-to expire-seconds extension extension-in-contact from-domain from-user gw-auth-acl outbound-proxy password ping ping-max

@@ -2,14 +2,12 @@ package appliance
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
 
 	"github.com/switchlet/switchlet/appliance/cdr"
-	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/appliance/monitor"
 	"github.com/switchlet/switchlet/call"
@@ -33,9 +31,8 @@ var modules = []string{"mod_cdr_csv", "mod_commands", "mod_conference", "mod_con
 
 // addParts makes the rooms that run and lists them in the order of their start.
 func (b *Box) addParts(ctx context.Context, core *store.DB) error {
-	source, err := cert.Open(b.data.path("certs", "switchlet.pem"),
-		[]string{b.Switch.Hostname, "localhost", "127.0.0.1", "::1", b.store.Globals().Get("local_ip_v4")})
-	if err != nil {
+	var err error
+	if b.certificates, err = b.openCertificates(); err != nil {
 		return err
 	}
 	b.counters = newCounters()
@@ -46,18 +43,18 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	socket := b.eventSocket()
 	b.socket = socket
 	b.Switch.AddApplications(server.Application(socket))
-	verto, err := b.newBrowsers(source)
+	verto, err := b.newBrowsers()
 	if err != nil {
 		return fmt.Errorf("verto: %w", err)
 	}
 	sockets := &door{}
-	phones, err := b.newPhones(core, source, verto, sockets)
+	phones, err := b.newPhones(core, verto, sockets)
 	if err != nil {
 		return fmt.Errorf("sip: %w", err)
 	}
 	scripts, rooms := b.scripts(), b.conferences()
 	watch := b.newMonitor()
-	web := b.newWeb(ui.Handler(), watch, verto, sockets, source)
+	web := b.newWeb(ui.Handler(), watch, verto, sockets)
 	var unwatch func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
@@ -74,6 +71,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
 		{name: "monitor", start: func(context.Context) error { watch.Start(); return nil }, stop: func() error { watch.Close(); return nil }},
 		{name: "web", start: web.start, stop: web.stop},
+		{name: "certificates", start: b.certificates.start, stop: b.certificates.stop},
 		{name: "event socket", start: socket.Start, stop: socket.Close},
 	}
 	return nil
@@ -88,10 +86,10 @@ func (b *Box) newMonitor() *monitor.Monitor {
 }
 
 // newBrowsers makes the browsers' side.
-func (b *Box) newBrowsers(source *cert.Source) (*webrtc.Server, error) {
+func (b *Box) newBrowsers() (*webrtc.Server, error) {
 	s, err := webrtc.New(webrtc.Options{Switch: b.Switch, Store: b.store, Directory: b.directory, Access: b.acl,
 		UDPPort: b.port("webrtc_port", webrtc.DefaultPort), TCPPort: b.port("webrtc_port", webrtc.DefaultPort),
-		Certificate: source.Certificate, Listen: b.listen, StunLookup: stunLookup})
+		Certificate: b.certificates.forBrowsers, Listen: b.listen, StunLookup: stunLookup})
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +124,7 @@ func (b *Box) conferences() *conference.Rooms {
 }
 
 // newPhones makes the SIP side.
-func (b *Box) newPhones(core *store.DB, source *cert.Source, verto *webrtc.Server, web *door) (*sip.Stack, error) {
+func (b *Box) newPhones(core *store.DB, verto *webrtc.Server, web *door) (*sip.Stack, error) {
 	settings := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
 	first := b.port("rtp_start_port", settings.Int("rtp-start-port", 16384))
 	last := b.port("rtp_end_port", settings.Int("rtp-end-port", 32768))
@@ -147,7 +145,7 @@ func (b *Box) newPhones(core *store.DB, source *cert.Source, verto *webrtc.Serve
 			return c, nil
 		},
 		WebSocket: webrtc.ListenSIP, Web: web.listen,
-		Ports: ports, DB: core.Writer(), TLSConfig: &tls.Config{GetCertificate: source.Certificate, MinVersion: tls.VersionTLS12}})
+		Ports: ports, DB: core.Writer(), Certificate: b.certificates.forPhones, CertDir: b.data.path("certs")})
 	b.Switch.AddEndpoint("sofia", s.Endpoint())
 	b.Switch.AddCommands(s.Commands()...)
 	b.phones = s

@@ -3,15 +3,18 @@ package appliance
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	stdlog "log"
 	"net"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 	"time"
 
-	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/call"
 )
 
@@ -26,23 +29,23 @@ const (
 type web struct {
 	box     *Box
 	handler http.Handler
-	cert    *cert.Source
 	servers []*http.Server
 	serving sync.WaitGroup
 }
 
 // newWeb puts the handlers together. page, watch (the monitor), verto and
 // phones (SIP over WebSocket) are those of the rooms.
-func (b *Box) newWeb(page, watch, verto, phones http.Handler, source *cert.Source) *web {
+func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
 	mux.HandleFunc("GET /metrics", b.metricsPage)
 	mux.Handle("/switch", page)
 	mux.Handle("/switch/", watch)
+	mux.HandleFunc("GET /certificate", b.certificatePage)
 	mux.Handle("/verto", verto)
 	mux.Handle("/sip", phones)
 	mux.Handle("/", page)
-	return &web{box: b, handler: mux, cert: source}
+	return &web{box: b, handler: mux}
 }
 
 // health answers 200 while the switch takes calls.
@@ -68,28 +71,64 @@ func (b *Box) port(name string, otherwise int) int {
 	return n
 }
 
+// start opens the web's ports: http and https, and with ACME those at which its
+// server looks for answers.
 func (w *web) start(context.Context) error {
 	b := w.box
-	if port := b.port("http_port", 8080); port != 0 {
-		if err := w.serve(port, nil); err != nil {
+	plain, secure := b.port("http_port", 8080), b.port("https_port", 8443)
+	acme := b.certificates.acme
+	handler := w.handler
+	if acme != nil {
+		handler = acme.Challenges(handler)
+	}
+	if plain != 0 {
+		if err := w.serve(plain, handler, nil); err != nil {
 			return err
 		}
 	}
-	if port := b.port("https_port", 8443); port != 0 {
-		return w.serve(port, &tls.Config{GetCertificate: w.cert.Certificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}})
+	if secure != 0 {
+		if err := w.serve(secure, w.handler, b.certificates.config()); err != nil {
+			return err
+		}
+	}
+	if acme == nil {
+		return nil
+	}
+	// Whoever has other ports lead to ours needs neither of these.
+	var failed []error
+	onward := b.port("acme_https_port", 443)
+	if port := onward; port != 0 && port != secure {
+		if err := w.serve(port, w.handler, b.certificates.config()); err != nil {
+			failed, onward = append(failed, err), 0
+		}
+	}
+	if port := b.port("acme_http_port", 80); port != 0 && port != plain {
+		if onward == 0 {
+			onward = secure
+		}
+		if err := w.serve(port, acme.Challenges(acme.Onward(onward)), nil); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	for _, err := range failed {
+		b.log.Printf(call.LogWarning, "certificates: %v; acme_http_port=0 and acme_https_port=0 open neither, where the ports 80 and 443 of the names lead to others of ours", err)
 	}
 	return nil
 }
 
-func (w *web) serve(port int, secure *tls.Config) error {
+func (w *web) serve(port int, handler http.Handler, secure *tls.Config) error {
 	l, err := net.Listen("tcp", ":"+strconv.Itoa(port))
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w; ports below 1024 need the capability CAP_NET_BIND_SERVICE, which the systemd unit gives", err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w; another program has port %d: stop it, or move ours with --set http_port=… https_port=… or --port-offset", err, port)
 	}
 	if secure != nil {
 		l = tls.NewListener(l, secure)
 	}
-	s := &http.Server{Handler: w.handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes}
+	s := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: stdlog.New(io.Discard, "", 0)} // broken handshakes are no news
 	w.servers = append(w.servers, s)
 	w.serving.Add(1)
 	go func() {
@@ -99,6 +138,24 @@ func (w *web) serve(port int, secure *tls.Config) error {
 		}
 	}()
 	return nil
+}
+
+// certificatePage tells what https serves under the name that the page was asked
+// for by, so that people can compare it with what their browser warns of.
+func (b *Box) certificatePage(w http.ResponseWriter, r *http.Request) {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	d, err := b.certificates.describe(host)
+	if err != nil {
+		http.Error(w, "no certificate", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	// Who has gone away needs no answer.
+	_ = json.NewEncoder(w).Encode(d)
 }
 
 func (w *web) stop() error {

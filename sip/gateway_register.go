@@ -214,6 +214,7 @@ func (g *Gateway) registered(res *wire.Response, err error) {
 			g.status, g.phrase = 503, phrase(503)
 		}
 		g.failures++
+		g.profile.log(call.LogWarning, "%s Failed Registration [%d]: %v", g.name, g.failures, err)
 		g.change(gwFailed, g.isUp)
 		return
 	}

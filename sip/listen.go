@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -46,6 +45,9 @@ const (
 // listen binds the sockets of the profile.
 func (p *Profile) listen() error {
 	s := p.settings()
+	if err := p.setTLS(); err != nil {
+		return err
+	}
 	if s.bindUDP {
 		err := p.listenPlain(s)
 		for try := 1; err != nil && s.port == 0 && try < autoTries; try++ {
@@ -55,13 +57,13 @@ func (p *Profile) listen() error {
 			return err
 		}
 	}
-	if s.tls && p.stack.TLSConfig != nil {
-		l, err := tls.Listen("tcp", netip.AddrPortFrom(s.sipIP, uint16(s.tlsPort)).String(), p.stack.TLSConfig)
+	if s.tls {
+		l, err := net.Listen("tcp", netip.AddrPortFrom(s.sipIP, uint16(s.tlsPort)).String())
 		if err != nil {
 			p.closeSockets()
 			return p.bindError("TLS", s.tlsPort, err)
 		}
-		p.secure = l
+		p.secure = p.secured(l)
 		p.tlsPort = l.Addr().(*net.TCPAddr).Port
 	}
 	if err := p.listenWeb(); err != nil {

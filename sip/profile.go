@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -32,6 +33,8 @@ type Profile struct {
 	web     bool            // serves what comes to the web ports
 	sockets [2]net.Listener // SIP over WebSocket as ws-binding and wss-binding ask for
 	doors   [2]net.Listener // the same of the web ports
+
+	serveTLS, dialTLS *tls.Config // of the secure bindings; of connections to others
 
 	transport    *wire.TransportLayer
 	transactions *wire.TransactionLayer
@@ -86,7 +89,7 @@ func (p *Profile) start() error {
 	quiet := slog.New(&quietHandler{profile: p})
 	parser := wire.NewParser()
 	parser.MaxMessageLength = maxMessage
-	p.transport = wire.NewTransportLayer(net.DefaultResolver, parser, p.stack.TLSClient,
+	p.transport = wire.NewTransportLayer(net.DefaultResolver, parser, p.dialTLS,
 		wire.WithTransportLayerLogger(quiet))
 	p.transactions = wire.NewTransactionLayer(p.transport, wire.WithTransactionLayerLogger(quiet),
 		wire.WithTransactionLayerUnhandledResponseHandler(p.strayResponse))

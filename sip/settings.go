@@ -27,6 +27,7 @@ type settings struct {
 	tls        bool
 	tlsOnly    bool
 	tlsPort    int
+	security   tlsSettings
 	wsBinding  string // address:port, "" for none
 	wssBinding string
 	userInfo   string // "username": o= of SDP
@@ -180,6 +181,9 @@ func readSettings(n *conf.Node, globals *conf.Globals, domains []string, warn fu
 	s.readRegistrar(p)
 	s.readMedia(p)
 	s.readSignalling(p)
+	if s.security, err = readTLS(p); err != nil {
+		return nil, fmt.Errorf("sip: %s: profile %s: %w", n.Where(), s.name, err)
+	}
 	if p.Bool("enable-100rel", false) {
 		warn("%s: profile %s: enable-100rel has no effect: provisional responses are not sent reliably", n.Where(), s.name)
 	}

@@ -2,7 +2,6 @@ package sip
 
 import (
 	"context"
-	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -35,8 +34,12 @@ type Options struct {
 	// DB keeps registrations over a restart; nil keeps them in memory only. The
 	// table is sip_registrations.
 	DB *sql.DB
-	// TLSConfig serves TLS where a profile asks for it; nil: no TLS.
-	TLSConfig *tls.Config
+	// Certificate opens a PEM file with certificate, key and chain for secure
+	// bindings; "" asks for the box's own. nil: profiles with TLS do not start.
+	Certificate func(file string) (GetCertificate, error)
+	// CertDir is where agent.pem and cafile.pem are looked for if a profile does not
+	// say (tls-cert-dir); "" is nowhere.
+	CertDir string
 	// NewPeer makes the sound of a leg whose far end speaks ICE and DTLS-SRTP, as
 	// browsers do; from is where its signalling comes from. nil: such offers are
 	// refused.
@@ -46,10 +49,8 @@ type Options struct {
 	WebSocket func(net.Listener) net.Listener
 	// Web opens the listener of what comes to the web ports, http or https. The
 	// profile "internal" serves it, or the first one; nil: none does.
-	Web func(secure bool) net.Listener
-	// TLSClient is used to connect to others by TLS; nil is Go's default.
-	TLSClient *tls.Config
-	Limits    Limits
+	Web    func(secure bool) net.Listener
+	Limits Limits
 }
 
 // AccessLists answers whether an address is on a list (ACL), and which token the

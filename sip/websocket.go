@@ -1,7 +1,6 @@
 package sip
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -35,11 +34,8 @@ func (p *Profile) listenWeb() error {
 }
 
 func (p *Profile) bindWeb(address string, secure bool) (net.Listener, error) {
-	switch {
-	case p.stack.WebSocket == nil:
+	if p.stack.WebSocket == nil {
 		return nil, errNoWebSocket
-	case secure && p.stack.TLSConfig == nil:
-		return nil, errNoCertificate
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -53,9 +49,7 @@ func (p *Profile) bindWeb(address string, secure bool) (net.Listener, error) {
 		return nil, err
 	}
 	if secure {
-		config := p.stack.TLSConfig.Clone()
-		config.NextProtos = []string{"http/1.1"}
-		l = tls.NewListener(l, config)
+		l = p.secured(l, "http/1.1")
 	}
 	return p.stack.WebSocket(l), nil
 }

@@ -30,16 +30,17 @@ type file struct {
 func pages() map[string]file {
 	list := map[string]file{}
 	for path, f := range map[string]file{
-		"/":           {name: "index.html", kind: "text/html; charset=utf-8"},
-		"/style.css":  {name: "style.css", kind: "text/css; charset=utf-8"},
-		"/phone.js":   {name: "phone.js", kind: "text/javascript; charset=utf-8"},
-		"/history.js": {name: "history.js", kind: "text/javascript; charset=utf-8"},
-		"/level.js":   {name: "level.js", kind: "text/javascript; charset=utf-8"},
-		"/verto.js":   {name: "verto.js", kind: "text/javascript; charset=utf-8"},
-		"/switch":     {name: "switch.html", kind: "text/html; charset=utf-8"},
-		"/switch.css": {name: "switch.css", kind: "text/css; charset=utf-8"},
-		"/switch.js":  {name: "switch.js", kind: "text/javascript; charset=utf-8"},
-		"/icon.svg":   {name: "icon.svg", kind: "image/svg+xml"},
+		"/":               {name: "index.html", kind: "text/html; charset=utf-8"},
+		"/style.css":      {name: "style.css", kind: "text/css; charset=utf-8"},
+		"/phone.js":       {name: "phone.js", kind: "text/javascript; charset=utf-8"},
+		"/history.js":     {name: "history.js", kind: "text/javascript; charset=utf-8"},
+		"/level.js":       {name: "level.js", kind: "text/javascript; charset=utf-8"},
+		"/verto.js":       {name: "verto.js", kind: "text/javascript; charset=utf-8"},
+		"/switch":         {name: "switch.html", kind: "text/html; charset=utf-8"},
+		"/switch.css":     {name: "switch.css", kind: "text/css; charset=utf-8"},
+		"/switch.js":      {name: "switch.js", kind: "text/javascript; charset=utf-8"},
+		"/icon.svg":       {name: "icon.svg", kind: "image/svg+xml"},
+		"/certificate.js": {name: "certificate.js", kind: "text/javascript; charset=utf-8"},
 	} {
 		body, err := files.ReadFile("page/" + f.name)
 		if err != nil {

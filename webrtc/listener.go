@@ -2,17 +2,11 @@ package webrtc
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	stdlog "log"
 	"net"
 	"net/netip"
-	"os"
-	"sync"
 	"time"
 )
 
@@ -52,97 +46,24 @@ func (a *admission) Accept() (net.Conn, error) {
 	}
 }
 
-// tlsConfig is that of a profile's secure listeners. Files that are not there give
-// way to the switch's own certificate, if it has one; files that cannot be read are
-// an error.
+// tlsConfig is that of a profile's secure listeners.
 func (s *Server) tlsConfig(p *profile) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
-	f := &filed{profile: p}
-	_, err := f.certificate(nil)
-	switch {
-	case err == nil:
-		config.GetCertificate = f.certificate
-	case s.opts.Certificate != nil && (errors.Is(err, errNoCertificate) || errors.Is(err, fs.ErrNotExist)):
-		config.GetCertificate = s.opts.Certificate
-	default:
-		return nil, err
-	}
-	return config, nil
-}
-
-// filed is the certificate of a profile's files, read again when they change.
-type filed struct {
-	profile *profile
-
-	mu      sync.Mutex
-	cert    *tls.Certificate
-	looked  time.Time
-	changed [4]time.Time
-}
-
-// lookEvery is how often the files are looked at, at most.
-const lookEvery = time.Second
-
-// certificate implements tls.Config.GetCertificate. Changed files that cannot be
-// read leave the certificate in force.
-func (f *filed) certificate(*tls.ClientHelloInfo) (*tls.Certificate, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	now := time.Now()
-	if f.cert != nil && now.Sub(f.looked) < lookEvery {
-		return f.cert, nil
-	}
-	f.looked = now
-	var changed [4]time.Time
-	for i, name := range []string{f.profile.combined, f.profile.cert, f.profile.key, f.profile.chain} {
-		if info, err := os.Stat(name); err == nil {
-			changed[i] = info.ModTime()
-		}
-	}
-	if f.cert != nil && changed == f.changed {
-		return f.cert, nil
-	}
-	cert, err := f.profile.certificate()
-	if err == nil {
-		f.cert, f.changed = cert, changed
-	}
-	if f.cert == nil {
-		return nil, err
-	}
-	return f.cert, nil
-}
-
-var errNoCertificate = errors.New("no certificate: set secure-combined to a PEM file with certificate and key")
-
-// certificate reads the files that the profile names.
-func (p *profile) certificate() (*tls.Certificate, error) {
-	certFile, keyFile := p.cert, p.key
-	if p.combined != "" {
-		certFile, keyFile = p.combined, p.combined
-	}
-	if certFile == "" {
+	if s.opts.Certificate == nil {
 		return nil, errNoCertificate
 	}
-	if keyFile == "" {
-		keyFile = certFile
-	}
-	cert, err := tls.LoadX509KeyPair(certFile, keyFile)
+	get, err := s.opts.Certificate(p.files)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return nil, err
 	}
-	if p.chain != "" && len(cert.Certificate) == 1 {
-		data, err := os.ReadFile(p.chain)
-		if err != nil {
-			return nil, fmt.Errorf("secure-chain: %w", err)
-		}
-		for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
-			if block.Type != "CERTIFICATE" || string(block.Bytes) == string(cert.Certificate[0]) {
-				continue
-			}
-			if _, err := x509.ParseCertificate(block.Bytes); err == nil {
-				cert.Certificate = append(cert.Certificate, block.Bytes)
-			}
-		}
-	}
-	return &cert, nil
+	return &tls.Config{GetCertificate: get, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}, nil
 }
+
+// CertificateFiles are PEM files that a profile names.
+type CertificateFiles struct {
+	Combined string // secure-combined: certificate, key and perhaps chain in one
+	Cert     string // secure-cert
+	Key      string // secure-key
+	Chain    string // secure-chain
+}
+
+var errNoCertificate = errors.New("there is no certificate for secure listeners")

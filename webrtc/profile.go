@@ -53,9 +53,7 @@ type profile struct {
 	localNetwork  string // the list of addresses that need no ext-rtp-ip
 	candidateACL  []string
 	connectionACL []string
-	combined      string // certificate files
-	cert, key     string
-	chain         string
+	files         CertificateFiles
 	jitter        string // auto-jitterbuffer-msec
 	origins       []string
 	clientCaller  bool // a browser's own caller id counts
@@ -102,8 +100,9 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 		context: params.Get("context"), dialplan: params.Get("dialplan"),
 		inbound: params.Get("inbound-codec-string"), outbound: params.Get("outbound-codec-string"),
 		jitter: orElse(params.Get("auto-jitterbuffer-msec"), defaultJitter), localNetwork: params.Get("local-network"), candidateACL: params.All("apply-candidate-acl"), connectionACL: params.All("apply-connection-acl"),
-		combined: params.Get("secure-combined"), cert: params.Get("secure-cert"), key: params.Get("secure-key"),
-		chain: params.Get("secure-chain"), origins: params.All("allowed-origins"),
+		files: CertificateFiles{Combined: params.Get("secure-combined"), Cert: params.Get("secure-cert"), Key: params.Get("secure-key"),
+			Chain: params.Get("secure-chain")},
+		origins:      params.All("allowed-origins"),
 		clientCaller: params.Bool("allow-client-caller-id", false),
 	}
 	var problems []string

@@ -37,9 +37,9 @@ type Options struct {
 	Local []netip.Addr
 	// Addresses are offered to browsers before the local ones, beside ext-rtp-ip.
 	Addresses []netip.Addr
-	// Certificate serves secure listeners whose profile names no files that can be
-	// read. Without it such a listener does not start.
-	Certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+	// Certificate opens the files that a profile names for its secure listeners, or
+	// finds one where none are named. Without it such a listener does not start.
+	Certificate func(CertificateFiles) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error)
 	// Listen opens the listeners of the profiles; nil is net.Listen.
 	Listen func(network, address string) (net.Listener, error)
 	// StunLookup asks a STUN server for our address (ext-rtp-ip "stun:host"); nil:

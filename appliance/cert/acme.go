@@ -6,8 +6,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
-	stdlog "log"
 	"net"
 	"net/http"
 	"slices"
@@ -21,12 +19,11 @@ import (
 
 // Times and bounds of ACME.
 const (
-	issueLimit  = 2 * time.Minute // for one certificate
-	retryFirst  = time.Minute     // after a failure; doubled up to retryMost
-	retryMost   = 6 * time.Hour
-	renewCheck  = 12 * time.Hour // autocert renews by itself; this keeps names alive that nobody asks for
-	headerLimit = 10 * time.Second
-	maxNames    = 100
+	issueLimit = 2 * time.Minute // for one certificate
+	retryFirst = time.Minute     // after a failure; doubled up to retryMost
+	retryMost  = 6 * time.Hour
+	renewCheck = 12 * time.Hour // autocert renews by itself; this keeps names alive that nobody asks for
+	maxNames   = 100
 )
 
 // LetsEncrypt is the directory of the server that is asked when ACMEOptions name
@@ -34,21 +31,12 @@ const (
 const LetsEncrypt = autocert.DefaultACMEDirectory
 
 // ACMEOptions say which certificates are to be had from whom. Names and Cache are
-// required, and at least one of HTTP and TLS must be a listener that the names lead
-// to.
+// required.
 type ACMEOptions struct {
 	Names     []string // domain names, no addresses
 	Email     string   // that the server may write to, "" for none
 	Directory string   // URL of the server's directory, "" for LetsEncrypt
 	Cache     string   // directory that keeps account and certificates
-	// HTTP listens where the names' port 80 leads: it answers HTTP-01, and sends
-	// browsers on to https. TLS listens where their port 443 leads: it answers
-	// TLS-ALPN-01, and serves Page. Close closes both.
-	HTTP net.Listener
-	TLS  net.Listener
-	Page http.Handler // nil: nothing but challenges
-	// HTTPSPort is where browsers are sent on to; 0: they are not.
-	HTTPSPort int
 	// Roots verify the server; nil are the system's.
 	Roots *x509.CertPool
 	// Report gets what went well and what did not, a line each; nil: nobody does.
@@ -57,11 +45,14 @@ type ACMEOptions struct {
 
 // ACME has certificates issued by a server of ACME (RFC 8555), and renewed in time.
 // Until the first is there, and for names it does not know, it serves fallback.
+//
+// The server looks for its answers at port 80 or port 443 of the names: one of
+// them must lead to a listener that Challenges handles (HTTP-01), or to one that is
+// set up with Config (TLS-ALPN-01).
 type ACME struct {
 	o        ACMEOptions
 	manager  *autocert.Manager
 	fallback *Source
-	servers  []*http.Server
 	cancel   context.CancelFunc
 	work     sync.WaitGroup
 
@@ -76,18 +67,16 @@ func NewACME(o ACMEOptions, fallback *Source) (*ACME, error) {
 		return nil, fmt.Errorf("cert: acme: %d names, want 1 to %d", len(o.Names), maxNames)
 	case o.Cache == "":
 		return nil, errors.New("cert: acme: no directory to keep certificates in")
-	case o.HTTP == nil && o.TLS == nil:
-		return nil, errors.New("cert: acme: no listener: open port 80 (HTTP-01) or port 443 (TLS-ALPN-01)")
 	case fallback == nil:
 		return nil, errors.New("cert: acme: no certificate to serve meanwhile")
 	}
 	a := &ACME{o: o, fallback: fallback, ready: map[string]bool{}}
+	a.o.Names = slices.Clone(o.Names)
 	for i, name := range o.Names {
 		name = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
 		if net.ParseIP(name) != nil || !strings.Contains(name, ".") || strings.ContainsAny(name, "/:*@ ") {
 			return nil, fmt.Errorf("cert: acme: %q: want a domain name that leads to this machine", o.Names[i])
 		}
-		a.o.Names = slices.Clone(a.o.Names)
 		a.o.Names[i] = name
 	}
 	client := &acme.Client{DirectoryURL: orElse(o.Directory, LetsEncrypt), UserAgent: "Switchlet"}
@@ -117,64 +106,48 @@ func orElse(a, b string) string {
 	return b
 }
 
-// Start serves the listeners and has the certificates issued, in the background:
-// a server that cannot be reached delays nothing.
+// Start has the certificates issued, in the background: a server that cannot be
+// reached delays nothing.
 func (a *ACME) Start(ctx context.Context) {
 	ctx, a.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	if a.o.HTTP != nil {
-		a.serve(a.o.HTTP, a.manager.HTTPHandler(http.HandlerFunc(a.onward)))
-	}
-	if a.o.TLS != nil {
-		page := a.o.Page
-		if page == nil {
-			page = http.NotFoundHandler()
-		}
-		a.serve(tls.NewListener(a.o.TLS, a.Config("http/1.1")), page)
-	}
 	for _, name := range a.o.Names {
 		a.work.Go(func() { a.keep(ctx, name) })
 	}
 }
 
 // Close ends what Start began.
-func (a *ACME) Close() error {
+func (a *ACME) Close() {
 	if a.cancel != nil {
 		a.cancel()
 	}
-	var errs []error
-	for _, s := range a.servers {
-		errs = append(errs, s.Close())
-	}
 	a.work.Wait()
-	return errors.Join(errs...)
 }
 
-func (a *ACME) serve(l net.Listener, h http.Handler) {
-	s := &http.Server{Handler: h, ReadHeaderTimeout: headerLimit, MaxHeaderBytes: 16 << 10, ErrorLog: stdlog.New(io.Discard, "", 0)}
-	a.servers = append(a.servers, s)
-	a.work.Go(func() {
-		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.report(err, "listening at "+l.Addr().String())
+// Challenges answers HTTP-01 and hands all else to next.
+func (a *ACME) Challenges(next http.Handler) http.Handler { return a.manager.HTTPHandler(next) }
+
+// Onward sends browsers that came by http to the port of https; other hosts than
+// our names, and all when port is 0, get 404.
+func (a *ACME) Onward(port int) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = r.Host
 		}
+		host = strings.ToLower(host)
+		if port == 0 || !slices.Contains(a.o.Names, host) {
+			http.NotFound(w, r)
+			return
+		}
+		if port != 443 {
+			host = fmt.Sprintf("%s:%d", host, port)
+		}
+		http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusFound)
 	})
 }
 
-// onward sends browsers that came by http to https.
-func (a *ACME) onward(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	host = strings.ToLower(host)
-	if a.o.HTTPSPort == 0 || !slices.Contains(a.o.Names, host) {
-		http.NotFound(w, r)
-		return
-	}
-	if a.o.HTTPSPort != 443 {
-		host = fmt.Sprintf("%s:%d", host, a.o.HTTPSPort)
-	}
-	http.Redirect(w, r, "https://"+host+r.URL.RequestURI(), http.StatusFound)
-}
+// Names are the names that certificates are asked for.
+func (a *ACME) Names() []string { return slices.Clone(a.o.Names) }
 
 // keep has the certificate of a name issued, and tries again when that fails.
 func (a *ACME) keep(ctx context.Context, name string) {
@@ -251,13 +224,23 @@ func (a *ACME) Ready(name string) bool {
 }
 
 // Certificate implements tls.Config.GetCertificate: a name's own certificate once
-// it was issued, else the fallback. It never waits for the server.
+// it was issued, that of the first name for who asks for none (phones do that),
+// else the fallback. It never waits for the server.
 func (a *ACME) Certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
-	if h != nil && slices.Equal(h.SupportedProtos, []string{acme.ALPNProto}) {
+	if h == nil {
+		return a.fallback.Certificate(nil)
+	}
+	if slices.Equal(h.SupportedProtos, []string{acme.ALPNProto}) {
 		return a.manager.GetCertificate(h)
 	}
-	if h != nil && h.ServerName != "" && a.Ready(strings.TrimSuffix(h.ServerName, ".")) {
-		if c, err := a.manager.GetCertificate(h); err == nil {
+	name := strings.TrimSuffix(h.ServerName, ".")
+	if name == "" {
+		name = a.o.Names[0]
+	}
+	if a.Ready(name) {
+		// autocert keeps one certificate for clients that know ECDSA, and would ask
+		// for another for those that do not: those are too old for TLS 1.2 as we speak it.
+		if c, err := a.manager.GetCertificate(modernHello(name)); err == nil {
 			return c, nil
 		}
 	}
@@ -265,7 +248,7 @@ func (a *ACME) Certificate(h *tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // Config is that of a listener which serves these certificates and answers
-// TLS-ALPN-01.
+// TLS-ALPN-01; protocols are those that it speaks otherwise.
 func (a *ACME) Config(protocols ...string) *tls.Config {
 	return &tls.Config{GetCertificate: a.Certificate, MinVersion: tls.VersionTLS12, NextProtos: append(protocols, acme.ALPNProto)}
 }

@@ -23,6 +23,7 @@ const patience = 30 * time.Second
 // says 127.0.0.1 to everything.
 type authority struct {
 	directory string
+	file      string // PEM, by which to trust it
 	roots     *x509.CertPool
 }
 
@@ -81,7 +82,7 @@ func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := &authority{directory: fmt.Sprintf("https://127.0.0.1:%d/dir", port), roots: x509.NewCertPool()}
+	a := &authority{directory: fmt.Sprintf("https://127.0.0.1:%d/dir", port), file: crt, roots: x509.NewCertPool()}
 	a.roots.AppendCertsFromPEM(text)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: a.roots}}}
 	defer client.CloseIdleConnections()
@@ -120,21 +121,22 @@ func TestACME_HasACertificateIssuedByEitherChallenge(t *testing.T) {
 			}
 			port := l.Addr().(*net.TCPAddr).Port
 			ca := newAuthority(t, port, port)
+			defer l.Close()
 			own, err := Open(made(t, "own.example"), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			cache := t.TempDir()
-			o := ACMEOptions{Names: []string{"Box.example."}, Directory: ca.directory, Cache: cache, Roots: ca.roots, HTTPSPort: 8443,
+			o := ACMEOptions{Names: []string{"Box.example."}, Directory: ca.directory, Cache: cache, Roots: ca.roots,
 				Report: func(err error, line string) { t.Log(line, err) }}
-			if way == "http-01" {
-				o.HTTP = l
-			} else {
-				o.TLS = l
-			}
 			a, err := NewACME(o, own)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if way == "http-01" {
+				go http.Serve(l, a.Challenges(a.Onward(8443)))
+			} else {
+				go http.Serve(tls.NewListener(l, a.Config("http/1.1")), http.NotFoundHandler())
 			}
 			hello := modernHello("box.example")
 			if c, err := a.Certificate(hello); err != nil || issuer(t, c) != "Switchlet" {
@@ -146,15 +148,16 @@ func TestACME_HasACertificateIssuedByEitherChallenge(t *testing.T) {
 			if err != nil || !strings.Contains(issuer(t, c), "Pebble") {
 				t.Errorf("%v: issued by %s", err, issuer(t, c))
 			}
+			if c, err := a.Certificate(&tls.ClientHelloInfo{}); err != nil || !strings.Contains(issuer(t, c), "Pebble") {
+				t.Errorf("no name: %v", err)
+			}
 			if c, err := a.Certificate(modernHello("other.example")); err != nil || issuer(t, c) != "Switchlet" {
 				t.Errorf("another name: %v", err)
 			}
 			if way == "http-01" {
 				redirects(t, port)
 			}
-			if err := a.Close(); err != nil {
-				t.Error(err)
-			}
+			a.Close()
 			kept, err := filepath.Glob(filepath.Join(cache, "box.example*"))
 			if err != nil || len(kept) == 0 {
 				t.Errorf("nothing of the certificate is kept: %v", err)

@@ -12,8 +12,10 @@
 package cert
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -91,16 +93,34 @@ func (s *Source) look() {
 	s.err = fmt.Errorf("cert: %w", err)
 }
 
-// Fingerprint is the SHA-256 of the certificate as browsers show it.
-func (s *Source) Fingerprint() (string, error) {
-	c, err := s.Certificate(nil)
-	if err != nil {
-		return "", err
-	}
+// Description is what people compare and look after of a certificate.
+type Description struct {
+	Fingerprint string    `json:"fingerprint"` // SHA-256, as browsers show it
+	Issuer      string    `json:"issuer"`
+	SelfSigned  bool      `json:"selfSigned"`
+	Names       []string  `json:"names"` // host names and addresses
+	NotAfter    time.Time `json:"notAfter"`
+}
+
+// Describe describes the first certificate of the chain. What cannot be parsed has
+// a fingerprint only.
+func Describe(c *tls.Certificate) Description {
+	var d Description
 	sum := sha256.Sum256(c.Certificate[0])
 	parts := make([]string, len(sum))
 	for i, b := range sum {
 		parts[i] = fmt.Sprintf("%02X", b)
 	}
-	return strings.Join(parts, ":"), nil
+	d.Fingerprint = strings.Join(parts, ":")
+	leaf, err := x509.ParseCertificate(c.Certificate[0])
+	if err != nil {
+		return d
+	}
+	d.Issuer, d.NotAfter = leaf.Issuer.CommonName, leaf.NotAfter
+	d.SelfSigned = bytes.Equal(leaf.RawIssuer, leaf.RawSubject)
+	d.Names = append(d.Names, leaf.DNSNames...)
+	for _, ip := range leaf.IPAddresses {
+		d.Names = append(d.Names, ip.String())
+	}
+	return d
 }

@@ -44,6 +44,7 @@ type Setup struct {
 	// Scripts are files of DATA/scripts.
 	Scripts map[string]string
 	Sets    map[string]string
+	Params  []conf.Param
 	Conf    string // a FreeSWITCH tree
 }
 
@@ -67,7 +68,7 @@ func Start(t testing.TB, s Setup) *Box {
 	}
 	offset := FreeOffset(t)
 	rtp := 20000 + rand.IntN(400)*100
-	o := appliance.Options{Data: data, Conf: s.Conf, PortOffset: offset, LogLevel: "err", Sets: []conf.Pair{
+	o := appliance.Options{Data: data, Conf: s.Conf, PortOffset: offset, LogLevel: "err", Params: s.Params, Sets: []conf.Pair{
 		{Name: "local_ip_v4", Value: "127.0.0.1"}, {Name: "domain", Value: "127.0.0.1"},
 		{Name: "rtp_start_port", Value: strconv.Itoa(rtp)}, {Name: "rtp_end_port", Value: strconv.Itoa(rtp + 400)},
 	}}

@@ -1,5 +1,6 @@
 // The phone: one call at a time over a Verto session, and the page around it.
 
+import { showCertificate } from "./certificate.js";
 import { History } from "./history.js";
 import { Level } from "./level.js";
 import { Session, uuid } from "./verto.js";
@@ -487,3 +488,4 @@ if (navigator.mediaDevices) navigator.mediaDevices.addEventListener("devicechang
 
 $("login").value = localStorage.getItem("login") || "";
 show();
+showCertificate($("certificate"), $("certificate-text"));
