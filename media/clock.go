@@ -45,7 +45,9 @@ type Clock struct {
 		phase Phase
 		now   time.Time
 		next  atomic.Int64
+		spent atomic.Int64 // ns that this tick's work took, all workers together
 	}
+	shared  bool // the last tick was worth sharing
 	work    chan struct{}
 	pending sync.WaitGroup
 
@@ -60,6 +62,10 @@ const (
 	// batch is how many Tickers a worker takes at a time: few enough to share
 	// the load, enough to make the sharing cheap.
 	batch = 16
+	// worthSharing is how much work a tick must be, all workers together, for the
+	// next one to be shared: below it, waking others costs more than they save, and
+	// what a port works on stays in one processor's memory.
+	worthSharing = FrameTime / 10
 )
 
 func newClock(workers int) *Clock {
@@ -189,7 +195,11 @@ func (c *Clock) tick(now time.Time) {
 	}
 	c.mu.Unlock()
 	c.ticks.Add(1)
-	helpers := min(c.workers-1, (len(c.list)-1)/batch)
+	helpers := 0
+	if c.shared {
+		helpers = min(c.workers-1, (len(c.list)-1)/batch)
+	}
+	c.job.spent.Store(0)
 	for p := range phases {
 		c.job.phase, c.job.now = p, now
 		c.job.next.Store(0)
@@ -200,6 +210,7 @@ func (c *Clock) tick(now time.Time) {
 		c.share()
 		c.pending.Wait()
 	}
+	c.shared = time.Duration(c.job.spent.Load()) > worthSharing
 }
 
 // worker helps with ticks until the clock's goroutine ends.
@@ -212,13 +223,14 @@ func (c *Clock) worker() {
 
 // share takes batches of the current phase until none is left.
 func (c *Clock) share() {
+	start := time.Now()
+	defer func() { c.job.spent.Add(int64(time.Since(start))) }()
 	for {
 		end := int(c.job.next.Add(batch))
-		start := end - batch
-		if start >= len(c.list) {
+		if end-batch >= len(c.list) {
 			return
 		}
-		for _, t := range c.list[start:min(end, len(c.list))] {
+		for _, t := range c.list[end-batch : min(end, len(c.list))] {
 			t.Tick(c.job.phase, c.job.now)
 		}
 	}

@@ -114,11 +114,13 @@ func (c *crowd) close() {
 	}
 }
 
-// bridged is a call between two codecs.
-func bridged(t testing.TB, a, b string) *crowd {
+// calls are n calls between two codecs.
+func calls(t testing.TB, n int, a, b string) *crowd {
 	c := newCrowd(t)
-	if err := media.Join(c.add(a, 100, 440), c.add(b, 101, 440)); err != nil {
-		t.Fatal(err)
+	for range n {
+		if err := media.Join(c.add(a, 100, 440), c.add(b, 101, 440)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return c
 }
@@ -139,17 +141,33 @@ func room(t testing.TB, codec string, rate, members, talkers int) *crowd {
 	return c
 }
 
+// silentMark is a packet of Opus that says that it holds silence: CELT, 48 kHz, 20 ms.
+var silentMark = []byte{0xF8, 0xFF, 0xFE}
+
+// marked makes the silent members of a room say so.
+func marked(c *crowd, talkers int) *crowd {
+	for i := talkers; i < len(c.said); i++ {
+		c.said[i] = []media.Packet{{PayloadType: 100, Payload: silentMark}}
+	}
+	return c
+}
+
 // scenes are what a box does most.
 func scenes() map[string]func(testing.TB) *crowd {
 	return map[string]func(testing.TB) *crowd{
-		"PCMU to PCMA":               func(t testing.TB) *crowd { return bridged(t, "PCMU", "PCMA") },
-		"PCMU to G722":               func(t testing.TB) *crowd { return bridged(t, "PCMU", "G722") },
-		"PCMU to opus":               func(t testing.TB) *crowd { return bridged(t, "PCMU", "opus") },
+		"PCMU to PCMA":               func(t testing.TB) *crowd { return calls(t, 1, "PCMU", "PCMA") },
+		"PCMU to G722":               func(t testing.TB) *crowd { return calls(t, 1, "PCMU", "G722") },
+		"PCMU to opus":               func(t testing.TB) *crowd { return calls(t, 1, "PCMU", "opus") },
+		"20 calls PCMU to opus":      func(t testing.TB) *crowd { return calls(t, 20, "PCMU", "opus") },
+		"20 calls PCMU to G722":      func(t testing.TB) *crowd { return calls(t, 20, "PCMU", "G722") },
 		"room of 50 PCMU at 8 kHz":   func(t testing.TB) *crowd { return room(t, "PCMU", 8000, 50, 3) },
 		"room of 200 PCMU at 8 kHz":  func(t testing.TB) *crowd { return room(t, "PCMU", 8000, 200, 3) },
 		"room of 50 opus at 48 kHz":  func(t testing.TB) *crowd { return room(t, "opus", 48000, 50, 2) },
 		"room of 200 opus at 48 kHz": func(t testing.TB) *crowd { return room(t, "opus", 48000, 200, 2) },
-		"room of 50 PCMU at 48 kHz":  func(t testing.TB) *crowd { return room(t, "PCMU", 48000, 50, 3) },
+		"room of 200 opus, silence marked": func(t testing.TB) *crowd {
+			return marked(room(t, "opus", 48000, 200, 2), 2)
+		},
+		"room of 50 PCMU at 48 kHz": func(t testing.TB) *crowd { return room(t, "PCMU", 48000, 50, 3) },
 	}
 }
 
@@ -168,7 +186,7 @@ func BenchmarkScene(b *testing.B) {
 			}
 			units := len(c.ports)
 			if c.mixer == nil {
-				units = 1
+				units /= 2
 			}
 			perTick := float64(b.Elapsed()) / float64(b.N)
 			b.ReportMetric(100*perTick/float64(media.FrameTime)/float64(units), "%core/unit")
@@ -230,9 +248,21 @@ func TestRoom_OfAHundred_NobodyHearsAClick(t *testing.T) {
 // TestRoom_WhoWasSilentIsHeardFromTheFirstFrame lets a member of a wide room speak
 // after three seconds in which it was only watched.
 func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
-	for _, name := range []string{"opus", "G722", "PCMU"} {
-		t.Run(name, func(t *testing.T) {
-			c := room(t, name, 48000, 3, 0)
+	for _, k := range []struct {
+		name, codec string
+		rate        int
+		marked      bool   // the silence says that it is silence
+		watch       string // what the chain says of who is watched
+	}{
+		{"opus", "opus", 48000, false, "decode opus to 16000 Hz, watch"},
+		{"opus that marks silence", "opus", 48000, true, "watch for packets"},
+		{"opus that marks silence at 8 kHz", "opus", 8000, true, "watch for packets"},
+		{"opus at 8 kHz", "opus", 8000, false, ""},
+		{"G722", "G722", 48000, false, ""},
+		{"PCMU", "PCMU", 48000, false, ""},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			c := room(t, k.codec, k.rate, 3, 0)
 			defer c.close()
 			f, _ := c.ports[0].Format()
 			const silent = 150
@@ -242,6 +272,11 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 				}
 				return 440
 			})
+			for i := range c.said[0][:silent] {
+				if k.marked {
+					c.said[0][i].Payload = silentMark
+				}
+			}
 			dec, err := f.Codec.NewDecoder(f, f.Codec.Rate)
 			if err != nil {
 				t.Fatal(err)
@@ -259,9 +294,9 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 			for range silent - 1 {
 				c.tick()
 			}
-			watched := strings.Contains(c.ports[0].Chain(), "watch")
-			if watched != (name == "opus") {
-				t.Errorf("watched %v:\n%s", watched, c.ports[0].Chain())
+			chain := strings.ReplaceAll(c.ports[0].Chain(), " > ", ", ")
+			if watched := strings.Contains(chain, "watch"); watched != (k.watch != "") || !strings.Contains(chain, k.watch) {
+				t.Errorf("watched %v:\n%s", watched, chain)
 			}
 			before := len(heard)
 			for range silent {

@@ -47,6 +47,10 @@ type Codec struct {
 
 	NewEncoder func(Format, int) (Encoder, error) // Format in force, PCM rate in Hz
 	NewDecoder func(Format, int) (Decoder, error)
+
+	// Silent reports whether a packet says itself that it holds silence; nil if the
+	// codec's packets cannot say so.
+	Silent func(payload []byte) bool
 }
 
 // Format is a Codec as one leg negotiated it.

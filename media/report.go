@@ -74,6 +74,9 @@ func (v view) readStages() []string {
 		p.in.mu.Lock()
 		out = append(out, fmt.Sprintf("jitter buffer %d ms", c.jitter.depth()))
 		p.in.mu.Unlock()
+		if c.dec == nil && c.scout.dec == nil && c.scout.faint >= wakeful {
+			out = append(out, "watch for packets that are not marked silent")
+		}
 		if c.scout.dec != nil {
 			out = append(out, fmt.Sprintf("decode %s to %d Hz", p.format.Codec.Name, codecRate(p.format, scoutRate)), "watch")
 		}

@@ -30,8 +30,8 @@ const (
 	wakeful = 50
 )
 
-// scout decodes a silent far end at a lower rate, to see whether it still is
-// silent. What it was given last makes the real decoder ready when it speaks.
+// scout watches a silent far end for as little as its packets allow, to see whether it
+// still is silent. What it was given last makes the real decoder ready when it speaks.
 type scout struct {
 	dec      Decoder
 	previous []byte
@@ -108,35 +108,42 @@ func (c *chain) next() (n int, ok bool) {
 	return n, ok
 }
 
-// doze decodes at the lower rate, where the codec has one and the far end has been
-// faint for a while.
+// doze looks after a far end that has been faint for a while: packets that say that
+// they hold silence are not decoded, others at the lower rate, where the codec has one.
 func (c *chain) doze(w Watcher) bool {
 	s, f := &c.scout, c.port.format
-	if f.Codec == nil || f.Codec.NewDecoder == nil || f.Ptime != 20 || len(c.queue) > 0 {
+	if f.Codec == nil || f.Codec.NewDecoder == nil || f.Ptime != 20 || len(c.queue) > 0 || s.faint < wakeful {
 		return false
 	}
+	silent := c.silentNext(f.Codec)
 	rate := codecRate(f, scoutRate)
-	if rate >= c.rate || s.faint < wakeful {
+	if !silent && rate >= c.rate {
+		c.rouse()
 		return false
 	}
-	if s.dec == nil {
-		d, err := f.Codec.NewDecoder(f, rate)
-		if err != nil {
-			s.faint = 0
-			c.port.engine.log.Error("media: no decoder", slog.String("port", c.port.name), slog.Any("err", err))
-			return false
-		}
-		s.dec = d
-		if c.dec != nil {
-			c.dec.Close()
-			c.dec = nil
-		}
+	if c.dec != nil {
+		c.dec.Close()
+		c.dec = nil
 	}
 	c.heard = false
 	clear(c.read)
 	n, ok := c.next()
 	if !ok {
 		return true
+	}
+	if silent {
+		s.previous = append(s.previous[:0], c.payload[:n]...)
+		s.told = w.Faint(c.read)
+		return true
+	}
+	if s.dec == nil {
+		d, err := f.Codec.NewDecoder(f, rate)
+		if err != nil {
+			s.faint = 0
+			c.port.engine.log.Error("media: no decoder", slog.String("port", c.port.name), slog.Any("err", err))
+			return true
+		}
+		s.dec = d
 	}
 	m, err := s.dec.Decode(c.payload[:n], c.pcm)
 	if err != nil {
@@ -158,6 +165,18 @@ func (c *chain) doze(w Watcher) bool {
 		}
 	}
 	return false
+}
+
+// silentNext reports whether the packet that is taken next says that it holds silence.
+func (c *chain) silentNext(codec *Codec) bool {
+	if codec.Silent == nil {
+		return false
+	}
+	in := &c.port.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	next := c.jitter.peek()
+	return next != nil && codec.Silent(next)
 }
 
 // rouse goes back to decoding at the full rate; the packet before makes the new

@@ -40,7 +40,7 @@ func opusRow(o opus.Options) *media.Codec {
 	return &media.Codec{
 		Name: "opus", Payload: media.DynamicPayload, ClockRate: 48000, Rate: 48000, Channels: 2, Ptime: 20,
 		Fmtp: opusFmtp, Rates: opus.Rates(),
-		NewEncoder: pool.NewEncoder, NewDecoder: pool.NewDecoder,
+		NewEncoder: pool.NewEncoder, NewDecoder: pool.NewDecoder, Silent: opus.Silent,
 	}
 }
 

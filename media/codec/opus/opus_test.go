@@ -226,3 +226,57 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// TestSilent_IsSaidOfSilenceOnly encodes silence, noise of all levels and tones in
+// every kind of packet: what is called silent is silent.
+func TestSilent_IsSaidOfSilenceOnly(t *testing.T) {
+	seed := uint32(1)
+	for _, application := range []gopus.Application{gopus.ApplicationAudio, gopus.ApplicationLowDelay} {
+		enc, err := gopus.NewEncoder(gopus.EncoderConfig{SampleRate: 48000, Channels: 1, Application: application})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dec, err := gopus.NewDecoder(gopus.DefaultDecoderConfig(48000, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pcm, wire := make([]int16, 960), make([]byte, 1500)
+		said := 0
+		for frame := range 800 {
+			loud := int32(0)
+			if frame/50%2 == 1 {
+				loud = 1 << (frame / 50)
+			}
+			for i := range pcm {
+				seed = seed*1664525 + 1013904223
+				pcm[i] = int16(int32(seed) >> 16 * loud >> 15)
+			}
+			n, err := enc.EncodeInt16(pcm, wire)
+			if err != nil {
+				t.Fatal(err)
+			}
+			silent := Silent(wire[:n])
+			if _, err := dec.DecodeInt16(wire[:n], pcm); err != nil {
+				t.Fatal(err)
+			}
+			if !silent {
+				continue
+			}
+			said++
+			if frame%50 > 2 && energy(pcm) > 960 {
+				t.Fatalf("frame %d says it is silent and sounds at %.0f", frame, energy(pcm))
+			}
+			if loud > 64 {
+				t.Fatalf("frame %d of noise %d says it is silent: % x", frame, loud, wire[:min(n, 4)])
+			}
+		}
+		if application == gopus.ApplicationLowDelay && said < 200 {
+			t.Errorf("of 400 silent frames %d say so", said)
+		}
+	}
+	for _, p := range [][]byte{nil, {0xFB, 0xFF, 0xFF}, {0x78, 0xFF, 0xFF}, {0xF8, 0xFF, 0xFD}} {
+		if Silent(p) {
+			t.Errorf("% x says that it is silent", p)
+		}
+	}
+}
