@@ -266,6 +266,12 @@ func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) erro
 	}
 	err = c.Wait(ctx, rec.Done(), w)
 	rec.Stop()
+	// The file is whole before the next application may play it.
+	select {
+	case <-rec.Done():
+	case <-time.After(recordingFlushLimit):
+		c.Log(LogWarning, "%s is still being written", path)
+	}
 	c.finishRecording(rec, path, rate)
 	c.Fire(event.RecordStop, nil, append(about, Var{"Record-Completion-Cause", c.Get("record_completion_cause")}))
 	if err == nil {
@@ -273,6 +279,9 @@ func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) erro
 	}
 	return err
 }
+
+// recordingFlushLimit bounds the wait for what a slow disk has not taken yet.
+const recordingFlushLimit = 5 * time.Second
 
 // finishRecording sets the variables that tell of a finished recording.
 func (c *Channel) finishRecording(rec *media.Recording, path string, rate int) {
