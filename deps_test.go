@@ -50,6 +50,7 @@ var rooms = map[string][]string{
 	"call/commands":   slices.Concat(heart, []string{"call/apps", "call/say", "call/conference", "conf", "media/...", "store"}),
 	"call/conference": {"call", "call/event", "conf", "media/..."},
 	"call/say/...":    {"call", "call/event", "call/regex", "conf", "media/..."},
+	"call/speech":     {"call", "conf", "media"},
 
 	"media/...": {"media/..."},
 	"store":     {},

@@ -26,6 +26,7 @@ import (
 	"github.com/switchlet/switchlet/call/regex"
 	"github.com/switchlet/switchlet/call/say"
 	"github.com/switchlet/switchlet/call/say/prompts"
+	"github.com/switchlet/switchlet/call/speech"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/media"
@@ -58,6 +59,7 @@ type Box struct {
 	directory    *directory.Directory
 	acl          *directory.AccessLists
 	parts        []part
+	speech       *speech.Speech
 	phones       *sip.Stack
 	browsers     *webrtc.Server
 	socket       *server.Server
@@ -246,10 +248,12 @@ func (b *Box) tables(db *kv.DB) {
 		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: say.Modules()})...)
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
-	speech := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone})
-	sw.AddApplications(speech.Applications()...)
-	sw.AddCommands(speech.Commands()...)
-	sw.Phrases = speech
+	b.speech = speech.New(speech.Options{Switch: sw, Store: b.store, Dir: b.data.path("cache", "speech"), AllowShell: shell})
+	sw.AddApplications(b.speech.Applications()...)
+	announcements := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone, Speaker: b.speech})
+	sw.AddApplications(announcements.Applications()...)
+	sw.AddCommands(announcements.Commands()...)
+	sw.Phrases = announcements
 	sw.AddEndpoint("null", endpoint.Null{})
 	sw.AddEndpoint("loopback", endpoint.Loopback{})
 	sw.AddEndpoint("error", endpoint.Error{})

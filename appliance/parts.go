@@ -26,8 +26,8 @@ import (
 
 // modules are the reference's modules whose work the rooms do.
 var modules = []string{"mod_cdr_csv", "mod_commands", "mod_conference", "mod_console", "mod_db", "mod_dialplan_xml", "mod_dptools",
-	"mod_event_socket", "mod_expr", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua", "mod_mariadb",
-	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_valet_parking", "mod_verto"}
+	"mod_event_socket", "mod_expr", "mod_flite", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua", "mod_mariadb",
+	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_tts_commandline", "mod_valet_parking", "mod_verto"}
 
 // addParts makes the rooms that run and lists them in the order of their start.
 func (b *Box) addParts(ctx context.Context, core *store.DB) error {
@@ -104,7 +104,7 @@ func (b *Box) newBrowsers() (*webrtc.Server, error) {
 // scripts makes the Lua host.
 func (b *Box) scripts() *lua.Host {
 	h := lua.New(lua.Options{Switch: b.Switch, Store: b.databases, Conf: b.store, ScriptDir: b.data.path("scripts"),
-		Builtin: lua.Scripts(), AllowShell: b.allowShell(), Print: b.Options.Print})
+		Builtin: lua.Scripts(), AllowShell: b.allowShell(), Speak: b.speech.Speak, Print: b.Options.Print})
 	b.Switch.AddApplications(h.Applications()...)
 	b.Switch.AddCommands(h.Commands()...)
 	b.Switch.AddDialplan("LUA", h.Dialplan())

@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -78,6 +80,36 @@ func TestApplicationLua_Says(t *testing.T) {
 }
 
 // Scripts that get digits once they have said "ready".
+func TestSession_SpeaksAndStopsAtItsCallback(t *testing.T) {
+	b := newBox(t, "", func(o *Options) {
+		o.Speak = func(ctx context.Context, ch *call.Channel, engine, voice, text string, po call.PlayOptions) (bool, error) {
+			if engine == "broken" {
+				return false, errors.New("Invalid TTS module broken[v]!")
+			}
+			ch.Set("spoken", engine+"|"+voice+"|"+text)
+			return ch.Play(ctx, "silence_stream://"+text, po)
+		}
+	})
+	got := b.play(`session:set_tts_params("flite", "slt") out(session:speak("20"), session:getVariable("spoken"))
+		session:set_tts_params("broken", "v") out(session:speak("20"), session:ready())`)
+	if got != "1 flite|slt|20\n0 true" {
+		t.Errorf("got %q", got)
+	}
+	if logged := b.logged(); !strings.Contains(logged, "Invalid TTS module broken[v]!") {
+		t.Errorf("logged %s", logged)
+	}
+	// Without a callback digits wait; with one they reach it, and it may stop.
+	ch := b.call(`session:set_tts_params("flite", "slt") out("first") out(session:speak("200"), session:getDigits(1, "", 100))
+		function cb(s, kind, d) out(kind, d.digit) return "break" end session:setInputCallback("cb") out("second") out(session:speak("20000"))`)
+	b.until("first")
+	press(ch, "4")
+	b.until("second")
+	press(ch, "5")
+	if got, want := b.finish(ch), "first\n1 4\nsecond\ndtmf 5\n0"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestApplicationLua_GetsDigits(t *testing.T) {
 	b := newBox(t, "", nil)
 	b.play(strings.ReplaceAll(`session:recordFile("TMP/long.wav", 1) for i = 1, 4 do session:insertFile("TMP/long.wav", "TMP/long.wav", 4000) end`, "TMP", b.tmp))

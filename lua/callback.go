@@ -179,6 +179,17 @@ func (x *session) playOptions(L *glua.LState, start int) call.PlayOptions {
 	return o
 }
 
+// stopOptions are those of a playback that the input callback may stop and not
+// otherwise control.
+func (x *session) stopOptions(L *glua.LState) call.PlayOptions {
+	w := x.waitOptions(L)
+	if w.Digit == nil {
+		return call.PlayOptions{}
+	}
+	return call.PlayOptions{Digit: func(_ *media.Playback, d media.Digit) bool { return w.Digit(d) },
+		Event: func(_ *media.Playback, e *event.Event) bool { return w.Event(e) }}
+}
+
 // waitOptions are those of a wait under the input callback.
 func (x *session) waitOptions(L *glua.LState) call.WaitOptions {
 	if x.callback == "" {

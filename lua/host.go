@@ -45,6 +45,9 @@ type Options struct {
 	// AllowShell lets scripts run programs: os.execute, io.popen, email.
 	AllowShell bool
 	Limits     Limits
+	// Speak makes speech of a text and plays it (call/speech); nil: there are no
+	// engines.
+	Speak func(ctx context.Context, ch *call.Channel, engine, voice, text string, o call.PlayOptions) (bool, error)
 	// Print gets what scripts print, beside the log; nil: nobody.
 	Print io.Writer
 }

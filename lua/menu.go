@@ -159,6 +159,10 @@ func menuExecute(a *arguments) int {
 		if err := ch.PreAnswer(ctx); err != nil && !ch.MediaReady() {
 			return err
 		}
+		if m.ttsEngine != "" && m.ttsVoice != "" {
+			ch.Set("tts_engine", m.ttsEngine)
+			ch.Set("tts_voice", m.ttsVoice)
+		}
 		run.enter(ctx, ch, a.str(1), 0)
 		if ch.Ready() && m.exit != "" {
 			run.play(ctx, ch, m.exit)

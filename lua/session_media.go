@@ -248,11 +248,20 @@ func sessionSpeak(a *arguments, x *session) int {
 		x.log(call.LogErr, "No TTS voice specified\n")
 		return a.pushInt(1)
 	}
-	if a.s.host.sw.Application("speak") == nil {
+	speak := a.s.host.opts.Speak
+	if speak == nil {
 		x.log(call.LogErr, fmt.Sprintf("Invalid TTS module %s[%s]!\n", x.ttsName, x.voiceName))
 		return a.pushInt(0)
 	}
-	return a.pushInt(success(x.perform(a.L, "speak", x.ttsName+"|"+x.voiceName+"|"+a.str(0))))
+	ended := false
+	err := x.do(func(ctx context.Context, ch *call.Channel) (err error) {
+		ended, err = speak(ctx, ch, x.ttsName, x.voiceName, a.str(0), x.stopOptions(a.L))
+		return err
+	})
+	if err != nil && !ended {
+		x.complain(err, "speak")
+	}
+	return a.pushBoolInt(ended)
 }
 
 func sessionSay(a *arguments, x *session) int {

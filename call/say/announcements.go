@@ -11,7 +11,7 @@ import (
 	"github.com/switchlet/switchlet/conf"
 )
 
-// Options are what Announcements work with. All but Now are required.
+// Options are what Announcements work with. All but Now and Speaker are required.
 type Options struct {
 	Switch *call.Switch
 	Store  *conf.Store
@@ -20,6 +20,16 @@ type Options struct {
 	Zone func(name string) (*time.Location, bool)
 	// Now is the time that is said; nil is time.Now.
 	Now func() time.Time
+	// Speaker makes speech of texts; nil: there is none.
+	Speaker Speaker
+}
+
+// Speaker makes speech of texts (call/speech).
+type Speaker interface {
+	// Has reports whether there is an engine of that name.
+	Has(engine string) bool
+	// Speak returns like call.Channel.Play.
+	Speak(ctx context.Context, ch *call.Channel, engine, voice, text string, o call.PlayOptions) (bool, error)
 }
 
 // Announcements say things, run phrase macros and lead through menus. They are
@@ -141,20 +151,18 @@ func (a *Announcements) Play(ctx context.Context, ch *call.Channel, name string,
 		macro, data, _ := strings.Cut(rest, ":")
 		return a.Phrase(ctx, ch, macro, data, "", o)
 	}
-	engine, text := ch.Get("tts_engine"), rest
-	voice := ch.Get("tts_voice")
-	if parts := strings.SplitN(rest, ":", 3); len(parts) == 3 && parts[0] != "" && parts[1] != "" {
+	engine, voice, text := ch.Get("tts_engine"), ch.Get("tts_voice"), rest
+	// A text may have colons too.
+	if parts := strings.SplitN(rest, ":", 3); len(parts) == 3 && a.o.Speaker != nil && a.o.Speaker.Has(parts[0]) {
 		engine, voice, text = parts[0], parts[1], parts[2]
 	}
-	return a.speak(ctx, ch, engine, voice, text)
+	return a.speak(ctx, ch, engine, voice, text, o)
 }
 
-// speak makes speech of a text with the application of that name.
-func (a *Announcements) speak(ctx context.Context, ch *call.Channel, engine, voice, text string) (bool, error) {
-	app := a.o.Switch.Application("speak")
-	if app == nil || engine == "" {
+// speak makes speech of a text.
+func (a *Announcements) speak(ctx context.Context, ch *call.Channel, engine, voice, text string, o call.PlayOptions) (bool, error) {
+	if a.o.Speaker == nil || engine == "" {
 		return false, messagef("Invalid TTS module %s[%s]!", engine, voice)
 	}
-	err := app.Run(ctx, ch, engine+"|"+voice+"|"+text)
-	return err == nil, err
+	return a.o.Speaker.Speak(ctx, ch, engine, voice, text, o)
 }

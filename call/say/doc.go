@@ -11,5 +11,5 @@
 //
 // The prompts themselves are files below sound_prefix or those of the package
 // prompts. Nothing here opens a file or makes speech from text: the latter is
-// the work of an application "speak", if there is one.
+// the work of a Speaker (call/speech), if there is one.
 package say

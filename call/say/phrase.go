@@ -211,7 +211,7 @@ func (m *macroRun) act(ctx context.Context, action *conf.Node, function, data st
 		if engine == "" || voice == "" {
 			return false, errors.New("TTS is not configured")
 		}
-		return m.a.speak(ctx, m.ch, engine, voice, data)
+		return m.a.speak(ctx, m.ch, engine, voice, data, m.o)
 	case "execute":
 		return true, m.execute(ctx, data)
 	case "phrase":
