@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // Defaults of BatchOptions.
@@ -17,6 +18,9 @@ const (
 type BatchOptions struct {
 	Queue int // writes that may wait; 0: 10000
 	Size  int // writes in one transaction; 0: 500
+	// Gather is how long the first write of a transaction waits for others. Flush
+	// and Close do not wait. A program that is killed loses what waits.
+	Gather time.Duration
 	// Failed gets each write that could not be made; nil ignores it. It is called
 	// from the Batch's goroutine.
 	Failed func(query string, err error)
@@ -29,7 +33,8 @@ type write struct {
 }
 
 // Batch makes writes that nobody waits for, many in one transaction: whatever
-// has gathered while the last transaction was on its way to the disk.
+// has gathered while the last transaction was on its way to the disk, and for as
+// long as its options say.
 type Batch struct {
 	db      *DB
 	opts    BatchOptions
@@ -121,25 +126,60 @@ func (b *Batch) run() {
 	}
 }
 
-// commit writes first and whatever waits behind it in one transaction.
-func (b *Batch) commit(first write) {
+// gather returns first and what goes into its transaction.
+func (b *Batch) gather(first write) []write {
 	list := []write{first}
-	for len(list) < b.opts.Size {
-		select {
-		case w := <-b.queue:
-			list = append(list, w)
-			continue
-		default:
-		}
-		break
+	hurry := b.opts.Gather <= 0 || first.done != nil
+	var late <-chan time.Time
+	if !hurry {
+		t := time.NewTimer(b.opts.Gather)
+		defer t.Stop()
+		late = t.C
 	}
+	for len(list) < b.opts.Size {
+		var w write
+		select {
+		case w = <-b.queue:
+		default:
+			if hurry {
+				return list
+			}
+			select {
+			case w = <-b.queue:
+			case <-late:
+				hurry = true
+				continue
+			case <-b.stop:
+				hurry = true
+				continue
+			}
+		}
+		list = append(list, w)
+		hurry = hurry || w.done != nil
+	}
+	return list
+}
+
+// commit writes first and whatever is gathered behind it in one transaction.
+func (b *Batch) commit(first write) {
+	list := b.gather(first)
 	ctx := context.Background()
 	err := b.db.Tx(ctx, func(tx *sql.Tx) error {
+		parsed := map[string]*sql.Stmt{}
 		for _, w := range list {
 			if w.done != nil {
 				continue
 			}
-			if _, err := tx.ExecContext(ctx, w.query, w.args...); err != nil {
+			stmt, err := parsed[w.query], error(nil)
+			if stmt == nil {
+				if stmt, err = tx.PrepareContext(ctx, w.query); err == nil {
+					parsed[w.query] = stmt
+				}
+			}
+			if err == nil {
+				_, err = stmt.ExecContext(ctx, w.args...)
+			}
+			if err != nil {
 				b.opts.Failed(w.query, b.db.Explain(err))
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -377,6 +378,45 @@ func TestBatch_WritesAllInOrderAndReportsFailures(t *testing.T) {
 	}
 	if err := b.Add("select 1"); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestBatch_GathersUntilFlushedFullOrClosed(t *testing.T) {
+	d := open(t, Options{}).Core()
+	if _, err := d.Exec(t.Context(), "create table t (a integer primary key)"); err != nil {
+		t.Fatal(err)
+	}
+	rows := func() (n int) {
+		d.QueryRow(t.Context(), "select count(*) from t").Scan(&n)
+		return n
+	}
+	b := d.Batch(BatchOptions{Size: 50, Gather: time.Hour})
+	next := 0
+	add := func(n int) {
+		for range n {
+			if err := b.Add("insert into t values (?)", next); err != nil {
+				t.Fatal(err)
+			}
+			next++
+		}
+	}
+	add(20)
+	if n := rows(); n != 0 {
+		t.Errorf("%d rows were written at once", n)
+	}
+	if err := b.Flush(t.Context()); err != nil || rows() != 20 {
+		t.Errorf("flushed: %v, %d rows", err, rows())
+	}
+	add(60)
+	for deadline := time.Now().Add(10 * time.Second); rows() < 70; {
+		if time.Now().After(deadline) {
+			t.Fatalf("full: %d rows", rows())
+		}
+		runtime.Gosched()
+	}
+	b.Close()
+	if n := rows(); n != 80 {
+		t.Errorf("closed: %d rows", n)
 	}
 }
 

@@ -76,9 +76,6 @@ func (f *csv) write(r *Record, e *event.Event, global expand.Resolver) error {
 	if !(f.legA && f.legB) && (f.legA && r.originated || f.legB && r.hasOriginatees) {
 		return nil
 	}
-	if err := os.MkdirAll(f.dir, 0o750); err != nil {
-		return fmt.Errorf("cdr_csv: %w", err)
-	}
 	own, named := f.templates[r.AccountCode]
 	if !named {
 		own = f.fallback
@@ -112,7 +109,15 @@ func accountFile(code string) string {
 func (f *csv) append(name, line string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	out, err := os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	open := func() (*os.File, error) {
+		return os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
+	}
+	out, err := open()
+	if errors.Is(err, os.ErrNotExist) {
+		if err = os.MkdirAll(f.dir, 0o750); err == nil {
+			out, err = open()
+		}
+	}
 	if err != nil {
 		return fmt.Errorf("cdr_csv: %w", err)
 	}

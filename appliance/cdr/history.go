@@ -2,6 +2,7 @@ package cdr
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/switchlet/switchlet/store"
@@ -34,13 +35,17 @@ type history struct {
 // sweepEvery is how often old rows are looked for.
 const sweepEvery = time.Hour
 
+// gather is how long an ended leg may wait for others, to be written with them in
+// one transaction: a transaction costs as much as all the rest of a short call.
+const gather = 250 * time.Millisecond
+
 // openHistory brings the table up to date and starts the writer. failed gets what
 // could not be written.
 func openHistory(ctx context.Context, db *store.DB, keep time.Duration, failed func(error)) (*history, error) {
 	if err := db.Migrate(ctx, "cdr", schema); err != nil {
 		return nil, err
 	}
-	return &history{db: db, keep: keep, batch: db.Batch(store.BatchOptions{Failed: func(_ string, err error) { failed(err) }})}, nil
+	return &history{db: db, keep: keep, batch: db.Batch(store.BatchOptions{Gather: gather, Failed: func(_ string, err error) { failed(err) }})}, nil
 }
 
 // add queues a row.
@@ -93,6 +98,9 @@ func (r *Recorder) Recent(ctx context.Context, before time.Time, limit int) ([]R
 	out := []Row{}
 	if r.history == nil {
 		return out, nil
+	}
+	if err := r.Flush(ctx); err != nil && !errors.Is(err, store.ErrClosed) {
+		return nil, err
 	}
 	rows, err := r.history.db.Query(ctx, selectRows, before.UnixMicro(), limit)
 	if err != nil {
