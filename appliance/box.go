@@ -67,6 +67,7 @@ type Box struct {
 	counters     *counters
 	certificates *certificates
 	files        *logfile.Files
+	console      *console
 	literal      literalPorts
 	warnings     []conf.Warning // of the configuration, told by Start
 
@@ -106,6 +107,7 @@ func Open(ctx context.Context, o Options) (*Box, error) {
 		return nil, err
 	}
 	b.log = call.NewLog()
+	b.console = newConsole(b.log, b.Options.LogLevel, conf.Params(b.store.Tree().Configuration("console.conf").Child("settings")))
 	if err := b.build(ctx, hostname); err != nil {
 		return nil, errors.Join(err, b.Stop())
 	}
@@ -247,6 +249,7 @@ func (b *Box) tables(db *kv.DB) {
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
 		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Says: say.Modules()})...)
+	sw.AddCommands(b.console.command())
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
 	b.speech = speech.New(speech.Options{Switch: sw, Store: b.store, Dir: b.data.path("cache", "speech"), AllowShell: shell})
 	sw.AddApplications(b.speech.Applications()...)

@@ -19,7 +19,7 @@ var knownParams = map[string]string{
  terminate-on-silence verbose-events alone-sound bad-pin-sound deaf-sound enter-sound exit-sound is-locked-sound is-unlocked-sound
  join-only-sound kicked-sound locked-sound max-members-sound member-enter-sound moh-sound mute-detect-sound muted-sound
  perpetual-sound pin-sound undeaf-sound unmuted-sound | timer-name channels`,
-	"console.conf":      "loglevel | colorize uuid json",
+	"console.conf":      "loglevel colorize uuid | json",
 	"databases.conf":    "",
 	"db.conf":           "",
 	"event_socket.conf": "listen-ip listen-port password apply-inbound-acl stop-on-bind-error debug event-queue-size | nat-map",

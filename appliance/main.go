@@ -90,10 +90,10 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	if err != nil {
 		return e.fail(err)
 	}
-	console := b.console(e.out)
+	silence := b.console.attach(e.out, attached(e.out))
 	if err := b.Start(ctx); err != nil {
 		b.Stop()
-		console()
+		silence()
 		return e.fail(err)
 	}
 	b.banner(e.out)
@@ -112,7 +112,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		}
 	}
 	err = b.Stop()
-	console()
+	silence()
 	if err != nil {
 		return e.fail(err)
 	}

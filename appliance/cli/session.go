@@ -194,24 +194,31 @@ func eventText(e *esl.Event) string {
 	return printable(b.String())
 }
 
-// colourOf gives the escape sequences of the levels, console first.
-func colourOf(level int) string {
-	table := [...]string{"\x1b[37m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[35m", "\x1b[36m", "\x1b[32m", "\x1b[33m"}
-	return table[min(max(level, 0), len(table)-1)]
-}
+// colours are the escape sequences of the levels, console first.
+var colours = [...]string{"\x1b[37m", "\x1b[31m", "\x1b[31m", "\x1b[31m", "\x1b[35m", "\x1b[36m", "\x1b[32m", "\x1b[33m"}
 
 const plainColour = "\x1b[0m"
 
-// paint is a log line as it is shown.
-func (s *session) paint(line *esl.LogLine) string {
-	text := printable(strings.TrimSuffix(line.Text, "\n"))
-	if s.uuids && line.UUID != "" {
-		text = printable(line.UUID) + " " + text
+// Line is a log line as a terminal may show it: without control characters, behind
+// the call's UUID unless that is empty, and in the colour of its level if wanted.
+func Line(level int, uuid, text string, coloured bool) string {
+	text = printable(strings.TrimSuffix(text, "\n"))
+	if uuid != "" {
+		text = printable(uuid) + " " + text
 	}
-	if s.colours {
-		text = colourOf(line.Level) + text + plainColour
+	if coloured {
+		text = colours[min(max(level, 0), len(colours)-1)] + text + plainColour
 	}
 	return text + "\n"
+}
+
+// paint is a log line as it is shown.
+func (s *session) paint(line *esl.LogLine) string {
+	uuid := ""
+	if s.uuids {
+		uuid = line.UUID
+	}
+	return Line(line.Level, uuid, line.Text, s.colours)
 }
 
 // printable takes out control characters, by which a caller's name could drive
