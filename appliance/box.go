@@ -195,7 +195,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 		return event.Origin{CoreUUID: id, Hostname: hostname, Switchname: switchname,
 			IPv4: globals.Get("local_ip_v4"), IPv6: globals.Get("local_ip_v6")}
 	}, time.Now)
-	b.media = newEngine(b.log)
+	b.media = newEngine(b.log, tree)
 	b.opener = &stream.Opener{SoundDir: b.data.path("sounds"), RecordDir: b.data.path("recordings"),
 		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
 		Warn: func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}

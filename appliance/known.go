@@ -28,7 +28,9 @@ var knownParams = map[string]string{
 	"local_stream.conf": "shuffle | rate channels interval timer-name prebuf",
 	"logfile.conf":      "rotate-on-hup logfile rollover maximum-rotate uuid",
 	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup`,
-	"modules.conf":      "", "pre_load_modules.conf": "", "post_load_modules.conf": "",
+	"opus.conf": `use-vbr use-dtx complexity packet-loss-percent keep-fec-enabled advertise-useinbandfec maxaveragebitrate maxplaybackrate
+ sprop-maxcapturerate | use-jb-lookahead asymmetric-sample-rates bitrate-negotiation mono`,
+	"modules.conf": "", "pre_load_modules.conf": "", "post_load_modules.conf": "",
 	"sofia.conf": "| log-level debug-presence auto-restart inbound-reg-in-new-thread",
 	"sofia.conf/profile": `ndlb-force-rport accept-blind-auth accept-blind-reg aggressive-nat-detection all-reg-options-ping allow-empty-password
  allow-update apply-inbound-acl apply-nat-acl apply-proxy-acl apply-register-acl auth-calls auth-calls-acl-only auth-messages

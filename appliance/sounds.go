@@ -2,21 +2,23 @@ package appliance
 
 import (
 	"log/slog"
+	"slices"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/codec"
+	"github.com/switchlet/switchlet/media/codec/opus"
 	"github.com/switchlet/switchlet/media/dtmf"
 	"github.com/switchlet/switchlet/media/resample"
 	"github.com/switchlet/switchlet/media/stream"
 )
 
 // newEngine puts the media engine together from its sub-rooms.
-func newEngine(log *call.Log) *media.Engine {
+func newEngine(log *call.Log, tree *conf.Tree) *media.Engine {
 	return media.NewEngine(media.EngineOptions{
 		Log:    slog.New(engineLog{log: log}),
-		Codecs: codec.Table(),
+		Codecs: codec.TableWith(opusOptions(tree)),
 		NewResampler: func(from, to int) media.Resampler {
 			r, err := resample.New(from, to)
 			if err != nil {
@@ -75,4 +77,38 @@ func localStreams(tree *conf.Tree) map[string]stream.LocalStream {
 		out[n.Attr("name")] = stream.LocalStream{Path: n.Attr("path"), Shuffle: p.Bool("shuffle", false)}
 	}
 	return out
+}
+
+// opusOptions reads opus.conf. Its complexity is an upper bound: what costs more than
+// the default gains nothing that was measured, and narrow sound even less.
+func opusOptions(tree *conf.Tree) opus.Options {
+	p := conf.Params(tree.Configuration("opus.conf"))
+	within := func(name string, low, high int) int {
+		if n := p.Int(name, 0); n >= low && n <= high {
+			return n
+		}
+		return 0
+	}
+	o := opus.Options{
+		Bitrate:         within("maxaveragebitrate", 6000, 510000),
+		PacketLoss:      within("packet-loss-percent", 1, 100),
+		KeepFEC:         p.Bool("keep-fec-enabled", false),
+		NoFEC:           !p.Bool("advertise-useinbandfec", true),
+		DTX:             p.Bool("use-dtx", false),
+		CBR:             !p.Bool("use-vbr", true),
+		MaxPlaybackRate: opusRate(p.Int("maxplaybackrate", 0)),
+		MaxCaptureRate:  opusRate(p.Int("sprop-maxcapturerate", 0)),
+	}
+	if n := within("complexity", 1, 10); n > 0 {
+		o.MaxComplexity = n + 1
+	}
+	return o
+}
+
+// opusRate is rate if Opus has it, else 0.
+func opusRate(rate int) int {
+	if slices.Contains(opus.Rates(), rate) {
+		return rate
+	}
+	return 0
 }

@@ -60,6 +60,7 @@ type Format struct {
 	ReceiveType uint8  // on the wire, as the peer sends it; 0 means PayloadType
 	Ptime       int    // ms of sound in one packet
 	Fmtp        string // the peer's format parameters, "" if none
+	Settings    string // of our own encoder, in the form of format parameters; "" if none
 }
 
 // Receives returns the payload type that the peer's packets carry.

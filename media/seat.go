@@ -34,10 +34,12 @@ type Shared struct {
 }
 
 type streamKey struct {
-	codec *Codec
-	fmtp  string
-	ptime int
+	codec          *Codec
+	fmtp, settings string
+	ptime          int
 }
+
+func (f Format) streamKey() streamKey { return streamKey{f.Codec, f.Fmtp, f.Settings, f.Ptime} }
 
 // sharedStream is the sound in one format.
 type sharedStream struct {
@@ -118,7 +120,7 @@ func (b *Playback) shared() *Shared {
 }
 
 func (s *Shared) join(f Format) *sharedStream {
-	key := streamKey{f.Codec, f.Fmtp, f.Ptime}
+	key := f.streamKey()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	t := s.streams[key]
@@ -228,7 +230,7 @@ func (c *chain) sendShared(mix *Shared, ts uint32, free bool, now time.Time) {
 		}
 	}
 	c.wait = c.wait[:0]
-	if c.stream == nil || c.stream.owner != mix || c.stream.key != (streamKey{c.port.format.Codec, c.port.format.Fmtp, c.port.format.Ptime}) {
+	if c.stream == nil || c.stream.owner != mix || c.stream.key != c.port.format.streamKey() {
 		if c.stream != nil {
 			c.stream.leave()
 		}

@@ -255,7 +255,7 @@ func (l *leg) attach(ch *call.Channel) {
 	f := r.Format
 	if browser != nil {
 		ch.SetFormat(f)
-		ch.Port().Attach(browser.Wire(), f, d)
+		ch.Port().Attach(browser.Wire(), ch.Tuned(f), d)
 		l.describe(ch, browser, kind, netip.AddrPort{})
 		l.attached(ch, info)
 		return
@@ -276,7 +276,7 @@ func (l *leg) attach(ch *call.Channel) {
 		})
 	}
 	ch.SetFormat(f)
-	ch.Port().Attach(session, f, d)
+	ch.Port().Attach(session, ch.Tuned(f), d)
 	l.describe(ch, session, kind, remote)
 	l.attached(ch, info)
 }

@@ -51,8 +51,8 @@ func (Loopback) Dial(_ context.Context, sw *call.Switch, r *call.DialRequest) (*
 	f := localFormat(sw)
 	wa, wb := media.Pipe()
 	pair.wires = [2]media.Wire{wa, wb}
-	a.Port().Attach(wa, f, localDTMF)
-	b.Port().Attach(wb, f, localDTMF)
+	a.Port().Attach(wa, a.Tuned(f), localDTMF)
+	b.Port().Attach(wb, b.Tuned(f), localDTMF)
 	a.SetFormat(f)
 	a.Set("other_loopback_leg_uuid", b.UUID())
 	b.Set("other_loopback_leg_uuid", a.UUID())

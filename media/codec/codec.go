@@ -18,14 +18,11 @@ import (
 	"github.com/switchlet/switchlet/media/codec/opus"
 )
 
-// opusFmtp is what FreeSWITCH offers (spec: sip.md §8.4).
-const opusFmtp = "useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; maxptime=40"
-
 // Table returns the codecs that the switch knows. Each call returns its own rows,
 // with its own pool of Opus encoders and decoders: a Switch calls it once.
 func Table() []*media.Codec { return TableWith(opus.Options{}) }
 
-// TableWith is Table with Opus encoders tuned by o.
+// TableWith is Table with Opus tuned by o.
 func TableWith(o opus.Options) []*media.Codec {
 	t := []*media.Codec{opusRow(o), g722Row(), g711Row("PCMU", 0, g711.ULaw), g711Row("PCMA", 8, g711.ALaw)}
 	for _, rate := range []int{8000, 16000, 24000, 32000, 48000} {
@@ -39,7 +36,7 @@ func opusRow(o opus.Options) *media.Codec {
 	pool := opus.NewPool(o)
 	return &media.Codec{
 		Name: "opus", Payload: media.DynamicPayload, ClockRate: 48000, Rate: 48000, Channels: 2, Ptime: 20,
-		Fmtp: opusFmtp, Rates: opus.Rates(),
+		Fmtp: o.Fmtp(), Rates: opus.Rates(),
 		NewEncoder: pool.NewEncoder, NewDecoder: pool.NewDecoder, Silent: opus.Silent,
 	}
 }

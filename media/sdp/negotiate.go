@@ -426,11 +426,18 @@ func answerFmtp(f media.Format, ours string) string {
 			out = append(out, name+"="+strconv.Itoa(value))
 		}
 	}
-	if peer.InBandFEC {
+	if peer.InBandFEC && mine.InBandFEC {
 		out = append(out, "useinbandfec=1")
+	}
+	if mine.DTX {
+		out = append(out, "usedtx=1")
+	}
+	if mine.CBR {
+		out = append(out, "cbr=1")
 	}
 	add(peer.MaxAverageBitrate > 0, "maxaveragebitrate", lesser(mine.MaxAverageBitrate, peer.MaxAverageBitrate))
 	add(peer.MaxPlaybackRate > 0, "maxplaybackrate", mine.MaxPlaybackRate)
+	add(true, "sprop-maxcapturerate", mine.SpropCaptureRate)
 	add(peer.Ptime > 0, "ptime", f.Ptime)
 	add(peer.MinPtime > 0, "minptime", lesser(mine.MinPtime, peer.MinPtime))
 	add(peer.MaxPtime > 0, "maxptime", lesser(mine.MaxPtime, peer.MaxPtime))

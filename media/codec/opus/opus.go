@@ -23,41 +23,8 @@ import (
 	"github.com/thesyncim/gopus"
 )
 
-// Options tune the encoders of a Pool. The zero value is the default.
-type Options struct {
-	Bitrate int // bits a second; 0 chooses by rate. The peer's maxaveragebitrate still bounds it
-	// Complexity is 0-10 plus one, so that zero can mean "5, but 0 for 16 kHz and less".
-	Complexity int
-	PacketLoss int // percent that in-band FEC is laid out for; 0 means 10
-}
-
-// defaultComplexity weighs a third of the cost of 10 against a barely audible
-// gain; defaultLoss makes the encoder spend bits on FEC when the peer asks for it.
-const (
-	defaultComplexity = 5
-	defaultLoss       = 10
-)
-
 // Rates returns the PCM rates in Hz at which encoders and decoders work.
 func Rates() []int { return []int{48000, 24000, 16000, 12000, 8000} }
-
-// bitrateFor is speech quality that is free of audible artefacts at each rate.
-// Below 20 kbit/s at 8 kHz the level of a pure tone (ringing, digits, hold music)
-// falls by 3 dB in some frames. The encoder decides by the bit rate whether in-band
-// FEC fits: at 16 kHz and less it leaves it out at these rates.
-func bitrateFor(rate int) int {
-	switch rate {
-	case 8000:
-		return 20000
-	case 12000:
-		return 22000
-	case 16000:
-		return 24000
-	case 24000:
-		return 28000
-	}
-	return 32000
-}
 
 func bandwidthFor(rate int) gopus.Bandwidth {
 	switch {
@@ -108,52 +75,33 @@ func (p *Pool) NewEncoder(f media.Format, rate int) (media.Encoder, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opus: encoder at %d Hz: %w", rate, err)
 	}
+	own := p.options.with(f.Settings)
 	params := ParseParams(f.Fmtp)
-	if err := p.configure(enc, params, f.Ptime, rate); err != nil {
+	if err := own.configure(enc, params, f.Ptime, rate); err != nil {
 		return nil, fmt.Errorf("opus: encoder at %d Hz, ptime %d: %w", rate, f.Ptime, err)
 	}
-	return &encoder{enc: enc, dtx: params.DTX}, nil
+	return &encoder{enc: enc, dtx: params.DTX || own.DTX}, nil
 }
 
 // configure applies the Options and the peer's parameters.
-func (p *Pool) configure(enc *gopus.Encoder, params Params, ptime, rate int) error {
+func (o Options) configure(enc *gopus.Encoder, params Params, ptime, rate int) error {
 	if ptime <= 0 {
 		ptime = 20
 	}
-	effective := rate
-	if params.MaxPlaybackRate > 0 {
-		effective = min(rate, params.MaxPlaybackRate)
-	}
-	bitrate := p.options.Bitrate
-	if bitrate <= 0 {
-		bitrate = bitrateFor(effective)
-	}
-	if params.MaxAverageBitrate > 0 {
-		bitrate = min(bitrate, params.MaxAverageBitrate)
-	}
-	complexity := defaultComplexity
-	switch {
-	case p.options.Complexity > 0:
-		complexity = p.options.Complexity - 1
-	case effective <= 16000:
-		complexity = 0
-	}
+	effective := least(rate, params.MaxPlaybackRate, o.MaxCaptureRate)
 	mode, fec, loss := gopus.BitrateModeCVBR, gopus.InBandFECDisabled, 0
-	if params.CBR {
+	if params.CBR || o.CBR {
 		mode = gopus.BitrateModeCBR
 	}
-	if params.InBandFEC {
-		fec, loss = 1, p.options.PacketLoss
-		if loss <= 0 {
-			loss = defaultLoss
-		}
+	if params.InBandFEC && !o.NoFEC {
+		fec, loss = 1, o.loss()
 	}
-	enc.SetDTX(params.DTX)
+	enc.SetDTX(params.DTX || o.DTX)
 	for _, err := range []error{
 		enc.SetSignal(gopus.SignalVoice),
 		enc.SetFrameSize(rate * ptime / 1000),
-		enc.SetBitrate(bitrate),
-		enc.SetComplexity(complexity),
+		enc.SetBitrate(least(o.bitrate(effective, fec != gopus.InBandFECDisabled), params.MaxAverageBitrate)),
+		enc.SetComplexity(o.complexity(effective)),
 		enc.SetBitrateMode(mode),
 		enc.SetMaxBandwidth(bandwidthFor(effective)),
 		enc.SetInBandFEC(fec),
@@ -164,6 +112,16 @@ func (p *Pool) configure(enc *gopus.Encoder, params Params, ptime, rate int) err
 		}
 	}
 	return nil
+}
+
+// least returns the smallest of n and those limits that are not zero.
+func least(n int, limits ...int) int {
+	for _, l := range limits {
+		if l > 0 {
+			n = min(n, l)
+		}
+	}
+	return n
 }
 
 func (e *encoder) Encode(pcm []int16, out []byte) (int, error) {
@@ -237,9 +195,6 @@ func (d *Decoder) conceal(pcm []int16) (int, error) {
 	}
 	return done, nil
 }
-
-// HasFEC reports whether packet carries a copy of the packet before it.
-func HasFEC(packet []byte) bool { return len(packet) > 0 && gopus.PacketHasLBRR(packet) }
 
 // Recover decodes the packet that was lost just before next from next's in-band
 // FEC, to pcm, whose length is the lost packet's. It returns 0 when next has no
