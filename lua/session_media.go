@@ -309,6 +309,7 @@ func (x *session) perform(L *glua.LState, app, data string) error {
 	return x.do(func(ctx context.Context, ch *call.Channel) error {
 		ch.Intercept(interceptName, func(d media.Digit) bool {
 			return ch.Post(&call.Message{Run: func(context.Context, *call.Channel) {
+				ch.TakeDigit(d)
 				if x.input(L, "dtmf", x.digitTable(d)).verb != goOn {
 					ch.Break(true)
 				}

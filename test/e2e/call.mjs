@@ -10,6 +10,7 @@
 //   --seconds N     how long to listen (4)
 //   --settle MS     how long to wait after the digits before listening (0)
 //   --await-end     let the switch end the call instead of hanging up
+//   --voice N       listen so many seconds before anything else, and tell how long a voice is heard
 //   --digits S      digits to press one after the other, with the page's buttons
 //   --rfc4733 S     digits to send as telephone-events
 //   --hold          hold and take back in the middle, and tell both states
@@ -36,7 +37,7 @@ const { values: o } = parseArgs({
   options: {
     url: { ...text, default: "http://127.0.0.1:8080/" }, login: { ...text, default: "1000" }, password: { ...text, default: "1234" },
     number: { ...text, default: "9196" }, hz: { ...text, default: "440" }, vol: { ...text, default: "0.5" },
-    seconds: { ...text, default: "4" }, digits: text, rfc4733: text, hold: flag, loopback: flag, wait: flag, reload: flag,
+    seconds: { ...text, default: "4" }, voice: text, digits: text, rfc4733: text, hold: flag, loopback: flag, wait: flag, reload: flag,
     settle: { ...text, default: "0" }, "await-end": flag, "expect-hz": text, "expect-db": text, chromium: { ...text, default: "/usr/bin/chromium" },
   },
 });
@@ -94,6 +95,15 @@ const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length 
 function summary(samples) {
   const steady = samples.slice(3);
   return { hz: Number(median(steady.map((s) => s.hz)).toFixed(1)), db: Number(median(steady.map((s) => s.db)).toFixed(1)) };
+}
+
+// voice tells how long something was said, how loud, and how far its loudest
+// frequency wanders: a tone's does not.
+function voice(samples) {
+  const said = samples.filter((s) => s.db > -45);
+  const mean = said.reduce((sum, s) => sum + s.hz, 0) / said.length;
+  const spread = Math.sqrt(said.reduce((sum, s) => sum + (s.hz - mean) ** 2, 0) / said.length);
+  return { seconds: said.length / 5, db: said.length ? Math.max(...said.map((s) => s.db)) : -120, spread: spread || 0 };
 }
 
 function stats(page) {
@@ -163,6 +173,7 @@ async function run(page) {
   await state(page, /^In call/);
   report.answeredAfterMs = Date.now() - began;
   await soundThere(page);
+  if (o.voice) report.voice = voice(await listen(page, Number(o.voice)));
   if (o.digits) for (const d of o.digits) await page.click(`[data-digit="${d}"]`);
   if (o.rfc4733) await telephoneEvents(page, o.rfc4733);
   if (o.hold) {
