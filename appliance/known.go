@@ -27,7 +27,7 @@ var knownParams = map[string]string{
 	"ivr.conf":          "",
 	"local_stream.conf": "shuffle | rate channels interval timer-name prebuf",
 	"logfile.conf":      "rotate-on-hup logfile rollover maximum-rotate uuid",
-	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup`,
+	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup memory-limit compute-limit max-scripts`,
 	"opus.conf": `use-vbr use-dtx complexity packet-loss-percent keep-fec-enabled advertise-useinbandfec maxaveragebitrate maxplaybackrate
  sprop-maxcapturerate | use-jb-lookahead asymmetric-sample-rates bitrate-negotiation mono`,
 	"modules.conf": "", "pre_load_modules.conf": "", "post_load_modules.conf": "",

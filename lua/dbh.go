@@ -171,9 +171,7 @@ func (d *dbh) row(L *glua.LState, fn glua.LValue, names []string, values []store
 	resting := d.s.resting.Swap(0)
 	defer d.s.resting.Add(resting)
 	if err := d.s.protect(L, 1, fn, table); err != nil {
-		if err.Error() != "" {
-			d.s.log(call.LogErr, err.Error()+"\n")
-		}
+		d.s.fail(err)
 		return false
 	}
 	v := L.Get(-1)

@@ -11,7 +11,10 @@ import (
 
 // failure is an error of a script as it is logged: the message and the
 // traceback. Text is "" for error values that carry no text.
-type failure struct{ text string }
+type failure struct {
+	text   string
+	values []Variable
+}
 
 func (f *failure) Error() string { return f.text }
 
@@ -36,6 +39,7 @@ func (s *script) protect(L *glua.LState, results int, fn glua.LValue, args ...gl
 	handled := false
 	handler := L.NewFunction(func(L *glua.LState) int {
 		f.text, handled = s.traceback(L), true
+		f.values = s.atHand(L)
 		return 1
 	})
 	if err := L.PCall(len(args), results, handler); err != nil {

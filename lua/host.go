@@ -3,6 +3,7 @@ package lua
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"runtime"
@@ -18,13 +19,17 @@ import (
 	"github.com/switchlet/switchlet/store"
 )
 
-// Limits bound what scripts may take. Zero values are the defaults.
+// Limits bound what scripts may take. Zero values are the defaults. Those of
+// lua.conf take the place of Memory, Compute and Scripts.
 type Limits struct {
-	// Memory is the size of the process's heap in bytes above which scripts that
-	// compute are ended; 0: 512 MiB.
+	// Memory is the most that the values of one script may take, in bytes, as far
+	// as that can be told; 0: 256 MiB.
 	Memory uint64
+	// Heap is the size of the process's heap in bytes above which the script that
+	// takes most is ended, if it computes; 0: 1 GiB.
+	Heap uint64
 	// Compute is how long a script may compute without waiting for anything; 0:
-	// for ever.
+	// 60 s, below: for ever.
 	Compute time.Duration
 	// Text is the longest string that one operation may build, in bytes; 0: 64 MiB.
 	Text int
@@ -54,23 +59,37 @@ type Options struct {
 
 // Defaults of Limits.
 const (
-	defaultMemory  = 512 << 20
+	defaultMemory  = 256 << 20
+	defaultHeap    = 1 << 30
+	defaultCompute = time.Minute
 	defaultText    = 64 << 20
 	defaultScripts = 5000
 )
 
-// watchInterval is how often running scripts are looked at.
-const watchInterval = 25 * time.Millisecond
+// watchInterval is how often running scripts are looked at, weighInterval how often
+// those that compute are weighed while the heap is larger than one of them may be.
+const (
+	watchInterval = 25 * time.Millisecond
+	weighInterval = time.Second
+)
 
 // ErrClosed is the cause of scripts that end because the Host closes.
 var ErrClosed = errors.New("the system is being shut down")
 
-// Reasons for which a script is ended.
+// Reasons for which a script is ended, or not begun.
 var (
-	errMemory  = errors.New("not enough memory")
-	errCompute = errors.New("time limit reached")
+	errHeap    = errors.New("not enough memory: the scripts and calls of this switch take all that it may have")
+	errStopped = errors.New("stopped by lua stop")
 	errMany    = errors.New("too many scripts are running")
 )
+
+func errMemory(limit uint64) error {
+	return fmt.Errorf("not enough memory: its values take more than %d MiB (memory-limit in lua.conf)", limit>>20)
+}
+
+func errCompute(limit time.Duration) error {
+	return fmt.Errorf("time limit reached: it has computed for %v without waiting for anything (compute-limit in lua.conf)", limit)
+}
 
 // Host runs scripts. Its methods may be used by many goroutines at once.
 type Host struct {
@@ -88,11 +107,22 @@ type Host struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
-	mu      sync.Mutex
-	closed  bool
-	scripts map[*script]time.Duration // how long each has computed
-	watched bool
-	undo    []func() // hooks and bindings
+	mu       sync.Mutex
+	closed   bool
+	scripts  map[*script]*watching
+	watched  bool
+	lastID   uint64
+	bounds   Limits
+	failures []Failure // the oldest first
+	undo     []func()  // hooks and bindings
+}
+
+// watching is what the guard knows of a script.
+type watching struct {
+	began   time.Time
+	spent   time.Duration // computing since it last waited
+	rests   uint32        // how often it had begun to wait at the last look
+	weighed time.Time
 }
 
 // New makes a Host. It does nothing until one of its entry points is used;
@@ -101,6 +131,12 @@ func New(o Options) *Host {
 	if o.Limits.Memory == 0 {
 		o.Limits.Memory = defaultMemory
 	}
+	if o.Limits.Heap == 0 {
+		o.Limits.Heap = defaultHeap
+	}
+	if o.Limits.Compute == 0 {
+		o.Limits.Compute = defaultCompute
+	}
 	if o.Limits.Text == 0 {
 		o.Limits.Text = defaultText
 	}
@@ -108,7 +144,7 @@ func New(o Options) *Host {
 		o.Limits.Scripts = defaultScripts
 	}
 	h := &Host{opts: o, sw: o.Switch, chunks: newChunks(o.ScriptDir, o.Builtin),
-		regexes: regex.NewCache(256), scripts: make(map[*script]time.Duration)}
+		regexes: regex.NewCache(256), scripts: make(map[*script]*watching), bounds: o.Limits}
 	h.by = newClassSet()
 	h.classes = h.by.all()
 	h.ctx, h.cancel = context.WithCancelCause(context.Background())
@@ -159,6 +195,7 @@ func (h *Host) execute(r request) error {
 	}
 	defer h.wg.Done()
 	s := h.newScript(name, r.ctx, r.ch)
+	s.command = shorten(strings.TrimSpace(r.text), maxShownCommand)
 	h.watch(s)
 	defer h.unwatch(s)
 	defer s.close()
@@ -191,7 +228,7 @@ func (h *Host) enter() error {
 	if h.closed || h.ctx.Err() != nil {
 		return ErrClosed
 	}
-	if len(h.scripts) >= h.opts.Limits.Scripts {
+	if len(h.scripts) >= h.bounds.Scripts {
 		return errMany
 	}
 	h.wg.Add(1)
@@ -202,7 +239,9 @@ func (h *Host) enter() error {
 func (h *Host) watch(s *script) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.scripts[s] = 0
+	h.lastID++
+	s.id = h.lastID
+	h.scripts[s] = &watching{began: time.Now()}
 	if !h.watched {
 		h.watched = true
 		h.wg.Add(1)
@@ -231,37 +270,65 @@ func (h *Host) guard() {
 			return
 		case <-tick.C:
 		}
-		busy, left := h.look()
+		heap := uint64(0)
+		if h.busy() {
+			heap = heapSize()
+		}
+		left := h.look(heap)
 		if left {
 			idle = 0
 		} else if idle++; idle > 40 && h.retire() {
 			return
 		}
-		if busy && heapSize() > h.opts.Limits.Memory {
+		if heap > h.limits().Heap {
 			runtime.GC()
-			if heapSize() > h.opts.Limits.Memory {
-				h.endBusy(errMemory)
+			if heapSize() > h.limits().Heap {
+				h.endHeaviest()
 			}
 		}
 	}
 }
 
-// look counts the time of those that compute, and reports whether there are any.
-func (h *Host) look() (busy, left bool) {
+// limits are those in force.
+func (h *Host) limits() Limits {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for s, spent := range h.scripts {
-		if s.resting.Load() > 0 {
-			h.scripts[s] = 0
-			continue
-		}
-		busy = true
-		h.scripts[s] = spent + watchInterval
-		if limit := h.opts.Limits.Compute; limit > 0 && spent >= limit {
-			s.cancel(errCompute)
+	return h.bounds
+}
+
+// busy reports whether any script computes.
+func (h *Host) busy() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.scripts {
+		if s.resting.Load() == 0 {
+			return true
 		}
 	}
-	return busy, len(h.scripts) > 0
+	return false
+}
+
+// look counts the time of those that compute, has them weighed if the heap is as
+// large as one of them may be, and reports whether there are any scripts.
+func (h *Host) look(heap uint64) (left bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := time.Now()
+	for s, w := range h.scripts {
+		if rests := s.rests.Load(); s.resting.Load() > 0 || rests != w.rests {
+			w.spent, w.rests = 0, rests
+			continue
+		}
+		w.spent += watchInterval
+		if limit := h.bounds.Compute; limit > 0 && w.spent >= limit {
+			s.cancel(errCompute(limit))
+		}
+		if heap > min(h.bounds.Memory, h.bounds.Heap/2) && now.Sub(w.weighed) >= weighInterval {
+			w.weighed = now
+			s.weigh.Store(true)
+		}
+	}
+	return len(h.scripts) > 0
 }
 
 // retire ends the guard unless a script came meanwhile.
@@ -275,14 +342,18 @@ func (h *Host) retire() bool {
 	return true
 }
 
-// endBusy ends all scripts that compute.
-func (h *Host) endBusy(why error) {
+// endHeaviest ends the script that computes and weighs most.
+func (h *Host) endHeaviest() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	var heaviest *script
 	for s := range h.scripts {
-		if s.resting.Load() == 0 {
-			s.cancel(why)
+		if s.resting.Load() == 0 && s.ctx.Err() == nil && (heaviest == nil || s.weight.Load() > heaviest.weight.Load()) {
+			heaviest = s
 		}
+	}
+	if heaviest != nil {
+		heaviest.cancel(errHeap)
 	}
 }
 

@@ -31,6 +31,7 @@ func (s *script) openLibraries() {
 	s.install(s.module("bit32"), bitLibrary())
 	s.install(s.module("os"), osLibrary())
 	s.install(s.module("debug"), debugLibrary())
+	s.openCoroutines()
 	s.openIO()
 	s.openPackage()
 	s.setGlobal("_VERSION", glua.LString("Lua 5.2"))
@@ -39,6 +40,35 @@ func (s *script) openLibraries() {
 	}
 	s.module("string").RawSetString("__index", glua.LNil)
 	s.kinds(L)
+}
+
+// openCoroutines has new coroutines run under the script's own context. The
+// machine would give each a context that is kept until the script ends, and under
+// which it is not seen to.
+func (s *script) openCoroutines() {
+	lib := s.module("coroutine")
+	for _, name := range []string{"create", "wrap"} {
+		make, _ := lib.RawGetString(name).(*glua.LFunction)
+		if make == nil {
+			continue
+		}
+		lib.RawSetString(name, s.L.NewFunction(func(L *glua.LState) int {
+			L.RemoveContext()
+			defer L.SetContext(s.pulse)
+			n := make.GFunction(L)
+			switch v := L.Get(-1).(type) {
+			case *glua.LState:
+				v.SetContext(s.pulse)
+			case *glua.LFunction: // of wrap, which keeps the coroutine to itself
+				if len(v.Upvalues) > 0 {
+					if th, ok := v.Upvalues[0].Value().(*glua.LState); ok {
+						th.SetContext(s.pulse)
+					}
+				}
+			}
+			return n
+		}))
+	}
 }
 
 func baseLibrary() library {

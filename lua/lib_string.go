@@ -97,8 +97,8 @@ func (s *script) account(L *glua.LState, size int) {
 	}
 	if s.built += int64(size); s.built > checkEvery {
 		s.built = 0
-		if heapSize() > s.host.opts.Limits.Memory {
-			s.host.endBusy(errMemory)
+		if heapSize() > s.host.limits().Memory {
+			s.weighSelf()
 		}
 	}
 }

@@ -22,6 +22,9 @@ type script struct {
 	host *Host
 	L    *glua.LState
 	name string // for messages
+	// id counts the runs of a host; command is what the script was started with.
+	id      uint64
+	command string
 	// ctx ends with the host, or when the script breaks a limit.
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -35,6 +38,10 @@ type script struct {
 	readFrom *session
 	concat   *glua.LFunction // what a .. b calls
 	resting  atomic.Int32    // inside blocking functions: not computing
+	rests    atomic.Uint32   // how often that has begun
+	pulse    *pulse          // the machine's context
+	weigh    atomic.Bool     // asks for weight
+	weight   atomic.Uint64   // what the values took when they were last weighed, in bytes
 	built    int64           // bytes of strings since the memory was looked at
 }
 
@@ -55,7 +62,8 @@ func (h *Host) newScript(name string, callCtx context.Context, ch *call.Channel)
 	s := &script{host: h, L: L, name: name, classes: make(map[*class]*glua.LTable),
 		hidden: make(map[*glua.LFunction]bool), objects: make(map[finalizer]struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(h.ctx)
-	L.SetContext(s.ctx)
+	s.pulse = &pulse{Context: s.ctx, done: s.ctx.Done(), s: s}
+	L.SetContext(s.pulse)
 	s.concat = s.concatFunction()
 	s.openLibraries()
 	s.openFreeswitch()
@@ -75,6 +83,7 @@ func (s *script) global(name string) glua.LValue { return s.L.G.Global.RawGetStr
 // is called.
 func (s *script) rest() func() {
 	s.resting.Add(1)
+	s.rests.Add(1)
 	return func() { s.resting.Add(-1) }
 }
 
@@ -130,8 +139,8 @@ func (s *script) run(c command) error {
 		s.setArguments(c)
 		err = s.protect(s.L, 0, s.load(s.L, proto, nil))
 	}
-	if err != nil && err.Error() != "" {
-		s.log(call.LogErr, err.Error()+"\n")
+	if err != nil {
+		s.fail(err)
 	}
 	return err
 }

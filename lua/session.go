@@ -220,15 +220,13 @@ func (s *script) callback(L *glua.LState, name string, args []glua.LValue) (glua
 	fn := s.global(name)
 	if fn.Type() != glua.LTFunction {
 		err := errors.New("attempt to call a " + fn.Type().String() + " value")
-		s.log(call.LogErr, err.Error()+"\n")
+		s.fail(err)
 		return glua.LNil, err
 	}
 	resting := s.resting.Swap(0)
 	defer s.resting.Add(resting)
 	if err := s.protect(L, 1, fn, args...); err != nil {
-		if err.Error() != "" {
-			s.log(call.LogErr, err.Error()+"\n")
-		}
+		s.fail(err)
 		return glua.LNil, err
 	}
 	v := L.Get(-1)

@@ -2,8 +2,12 @@ package lua
 
 import (
 	"context"
+	"fmt"
+	"math"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	glua "github.com/yuin/gopher-lua"
 
@@ -20,7 +24,11 @@ type settings struct {
 	startup   []string
 	hooks     []hook
 	hangup    bool // auto-hangup
+	limits    []limitParam
 }
+
+// limitParam is a limit as lua.conf has it.
+type limitParam struct{ name, value string }
 
 type hook struct{ event, subclass, script string }
 
@@ -38,6 +46,11 @@ func (h *Host) Start(context.Context) error {
 	}
 	c := h.readSettings(root.Child("settings"))
 	h.autoHangup.Store(c.hangup)
+	for _, l := range c.limits {
+		if err := h.setLimit(l); err != nil {
+			h.sw.Log.Printf(call.LogErr, "lua.conf: %v", err)
+		}
+	}
 	path := modulePath(c.modules, os.Getenv("LUA_PATH"))
 	h.modulePath.Store(&path)
 	if len(c.bindings) > 0 {
@@ -83,6 +96,8 @@ func (h *Host) readSettings(node *conf.Node) settings {
 			c.startup = append(c.startup, value)
 		case name == "auto-hangup":
 			c.hangup = call.True(value)
+		case name == "memory-limit" || name == "compute-limit" || name == "max-scripts":
+			c.limits = append(c.limits, limitParam{name, value})
 		}
 	}
 	if len(native) > 0 {
@@ -92,6 +107,33 @@ func (h *Host) readSettings(node *conf.Node) settings {
 		h.sw.Log.Printf(call.LogInfo, "lua: LUA_PATH set to: '%s'", modulePath(c.modules, os.Getenv("LUA_PATH")))
 	}
 	return c
+}
+
+// setLimit puts a limit of lua.conf in force; 0 is none.
+func (h *Host) setLimit(l limitParam) error {
+	n, err := strconv.Atoi(l.value)
+	if err != nil || n < 0 || n > 1<<20 {
+		return fmt.Errorf("%s is %q, want a number from 0 (no limit) to %d", l.name, l.value, 1<<20)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case l.name == "memory-limit" && n == 0:
+		h.bounds.Memory = math.MaxUint64
+	case l.name == "memory-limit":
+		h.bounds.Memory = uint64(n) << 20
+		// Scripts that may take more than the process were meant to.
+		h.bounds.Heap = max(h.bounds.Heap, 2*h.bounds.Memory)
+	case l.name == "compute-limit" && n == 0:
+		h.bounds.Compute = -1
+	case l.name == "compute-limit":
+		h.bounds.Compute = time.Duration(n) * time.Second
+	case n == 0:
+		h.bounds.Scripts = math.MaxInt
+	default:
+		h.bounds.Scripts = n
+	}
+	return nil
 }
 
 // later has fn called by Close.
