@@ -248,6 +248,10 @@ func (b *Box) tables(db *kv.DB) {
 		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
 		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
 		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Streams: b.opener, LocalStream: func(name string) (stream.LocalStream, bool) {
+			s, ok := localStreams(b.store.Tree())[name]
+			return s, ok
+		},
 		Says: say.Modules()})...)
 	sw.AddCommands(b.console.command())
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }

@@ -3,6 +3,8 @@ package appliance
 import (
 	"log/slog"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/conf"
@@ -74,7 +76,17 @@ func localStreams(tree *conf.Tree) map[string]stream.LocalStream {
 	out := map[string]stream.LocalStream{}
 	for _, n := range tree.Configuration("local_stream.conf").ChildrenNamed("directory") {
 		p := conf.Params(n)
-		out[n.Attr("name")] = stream.LocalStream{Path: n.Attr("path"), Shuffle: p.Bool("shuffle", false)}
+		s := stream.LocalStream{
+			Path: n.Attr("path"), Shuffle: p.Bool("shuffle", false), Volume: min(max(p.Int("volume", 0), -50), 50),
+			ChimeEvery: time.Duration(min(max(p.Int("chime-freq", 30), 1), 86400)) * time.Second,
+			ChimeMax:   time.Duration(min(max(p.Int("chime-max", 0), 0), 3600)) * time.Second,
+		}
+		for name := range strings.SplitSeq(p.Get("chime-list"), ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				s.Chimes = append(s.Chimes, name)
+			}
+		}
+		out[n.Attr("name")] = s
 	}
 	return out
 }

@@ -1,12 +1,41 @@
 package appliance
 
 import (
+	"reflect"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/media/codec/opus"
+	"github.com/switchlet/switchlet/media/stream"
 )
+
+// treeWith is a tree of that configuration and nothing else.
+func treeWith(t *testing.T, configuration string) *conf.Tree {
+	t.Helper()
+	tree, err := conf.Load(t.Context(), conf.Options{Base: fstest.MapFS{"freeswitch.xml": {Data: []byte(
+		`<document type="freeswitch/xml"><section name="configuration">` + configuration + `</section></document>`)}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+func TestLocalStreams_AreThoseOfTheirConf(t *testing.T) {
+	got := localStreams(treeWith(t, `<configuration name="local_stream.conf"><directory name="default" path="/music"/>
+		<directory name="moh/8000" path="/moh"><param name="shuffle" value="true"/><param name="volume" value="-60"/>
+		<param name="chime-list" value="a.wav, b.wav,"/><param name="chime-freq" value="15"/><param name="chime-max" value="5"/></directory>
+		</configuration>`))
+	want := map[string]stream.LocalStream{
+		"default": {Path: "/music", ChimeEvery: 30 * time.Second},
+		"moh/8000": {Path: "/moh", Shuffle: true, Volume: -50, Chimes: []string{"a.wav", "b.wav"},
+			ChimeEvery: 15 * time.Second, ChimeMax: 5 * time.Second},
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
 
 func TestOpusOptions_AreThoseOfOpusConf(t *testing.T) {
 	for params, want := range map[string]opus.Options{
@@ -18,12 +47,7 @@ func TestOpusOptions_AreThoseOfOpusConf(t *testing.T) {
 			CBR: true, DTX: true, NoFEC: true, Bitrate: 24000, MaxPlaybackRate: 16000, MaxCaptureRate: 8000},
 		`<param name="complexity" value="11"/><param name="maxaveragebitrate" value="5999"/><param name="maxplaybackrate" value="44100"/>`: {},
 	} {
-		tree, err := conf.Load(t.Context(), conf.Options{Base: fstest.MapFS{"freeswitch.xml": {Data: []byte(
-			`<document type="freeswitch/xml"><section name="configuration"><configuration name="opus.conf"><settings>` + params +
-				`</settings></configuration></section></document>`)}}})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tree := treeWith(t, `<configuration name="opus.conf"><settings>`+params+`</settings></configuration>`)
 		if got := opusOptions(tree); got != want {
 			t.Errorf("%s\ngives %+v, want %+v", params, got, want)
 		}

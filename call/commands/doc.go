@@ -13,6 +13,7 @@ import (
 	"github.com/switchlet/switchlet/call/kv"
 	"github.com/switchlet/switchlet/call/regex"
 	"github.com/switchlet/switchlet/conf"
+	"github.com/switchlet/switchlet/media/stream"
 )
 
 // Deps are what commands need beside the Switch.
@@ -39,6 +40,10 @@ type Deps struct {
 	// Broadcast sends a JSON message to the listeners of an event channel; nil: there
 	// are none.
 	Broadcast func(channel string, message []byte)
+	// Streams is whose hold music local_stream steers; nil: there is no such command.
+	// LocalStream is what local_stream.conf says now of a stream.
+	Streams     *stream.Opener
+	LocalStream func(name string) (stream.LocalStream, bool)
 	// Codecs, Files and Says are the rows of the "show" reports of those names.
 	Codecs, Files, Says []string
 }
@@ -68,7 +73,7 @@ func Table(d Deps) []call.Command {
 	var rows []call.Command
 	words := &consoleWords{}
 	for _, family := range [][]call.Command{
-		system(d), control(d), reports(d, words), texts(d), directories(d), channels(d), sound(d), schedule(d), stores(d),
+		system(d), control(d), reports(d, words), texts(d), directories(d), channels(d), sound(d), localStreams(d), schedule(d), stores(d),
 		diagnostics(d), console(words), chats(d), legs(), traces(d),
 	} {
 		rows = append(rows, family...)

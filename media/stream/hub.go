@@ -1,6 +1,8 @@
 package stream
 
 import (
+	"io"
+	"math"
 	"sync"
 	"time"
 
@@ -25,6 +27,8 @@ type hub struct {
 
 	mu     sync.Mutex
 	src    media.Source
+	gain   int  // of the stream, dB
+	over   bool // the stream was stopped: its listeners come to an end
 	blocks [window][]int16
 	head   int64    // the next block to be decoded
 	notes  []string // warnings that wait until the lock is free
@@ -53,6 +57,53 @@ func (h *hub) note(message string) {
 	}
 }
 
+// configure says what is played from the next block on.
+func (h *hub) configure(o *Opener, conf LocalStream, found bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.gain = conf.Volume
+	h.open = func() media.Source {
+		src := openMusic(conf, found, h.rate, h.note)
+		if len(conf.Chimes) == 0 || conf.ChimeEvery <= 0 {
+			return src
+		}
+		return newChimed(src, conf, h.note, func(name string) (media.Source, error) { return o.openFile(name, h.rate) })
+	}
+	h.forget()
+}
+
+// forget makes the next block begin with a new source. Caller holds h.mu.
+func (h *hub) forget() {
+	if h.src != nil {
+		_ = h.src.Close()
+		h.src = nil
+	}
+}
+
+// skip goes to the next file.
+func (h *hub) skip() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s, ok := h.src.(interface{ skip() }); ok {
+		s.skip()
+	}
+}
+
+// setGain sets the volume in dB.
+func (h *hub) setGain(db int) {
+	h.mu.Lock()
+	h.gain = db
+	h.mu.Unlock()
+}
+
+// stop brings the listeners to an end.
+func (h *hub) stop() error {
+	h.mu.Lock()
+	h.over = true
+	h.mu.Unlock()
+	return h.close()
+}
+
 // join returns a listener at the newest block.
 func (h *hub) join() *listener {
 	h.mu.Lock()
@@ -64,9 +115,14 @@ func (h *hub) join() *listener {
 }
 
 // copyBlock copies block n from offset to pcm. A block that has left the window is
-// replaced by the oldest; the block that was taken is returned.
+// replaced by the oldest; the block that was taken is returned. Nothing is copied once
+// the stream was stopped.
 func (h *hub) copyBlock(n int64, offset int, pcm []int16) (int64, int) {
 	h.mu.Lock()
+	if h.over {
+		h.mu.Unlock()
+		return n, 0
+	}
 	n = h.reach(n)
 	copied := copy(pcm, h.blocks[n%window][offset:])
 	notes := h.takeNotes()
@@ -128,7 +184,7 @@ func (h *hub) air(e *media.Engine, from int64) (*media.Shared, int64) {
 	if h.engine == nil {
 		h.engine, h.shared, h.frame = e, e.NewShared(h.rate), make([]int16, h.rate/50)
 	}
-	if h.engine != e {
+	if h.engine != e || h.over {
 		return nil, 0
 	}
 	h.unused = 0
@@ -163,7 +219,19 @@ func (h *hub) decode() {
 			break
 		}
 	}
+	amplify(b, h.gain)
 	h.head++
+}
+
+// amplify changes the level of pcm by db.
+func amplify(pcm []int16, db int) {
+	if db == 0 {
+		return
+	}
+	f := math.Pow(10, float64(db)/20)
+	for i, s := range pcm {
+		pcm[i] = int16(min(max(float64(s)*f, -32768), 32767))
+	}
 }
 
 func (h *hub) close() error {
@@ -204,7 +272,9 @@ func (l *listener) Shared(e *media.Engine) *media.Shared {
 func (l *listener) Read(pcm []int16) (int, error) {
 	for n := 0; ; {
 		block, m := l.hub.copyBlock(l.block, l.offset, pcm[n:])
-		l.block = block
+		if l.block = block; m == 0 {
+			return n, io.EOF
+		}
 		n += m
 		if l.offset += m; l.offset == l.hub.rate/50 {
 			l.block, l.offset = l.block+1, 0

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/file"
@@ -20,6 +21,12 @@ type LocalStream struct {
 	// Path is a directory of sound files, or a file that lists some, a line each.
 	Path    string
 	Shuffle bool
+	Volume  int // dB, -50 to 50
+	// Chimes are files that are played in turn between the music, every so often, each
+	// for at most ChimeMax (0: to its end).
+	Chimes     []string
+	ChimeEvery time.Duration
+	ChimeMax   time.Duration
 }
 
 // openLocal joins the stream called name. It tries name/RATE, name, default/RATE and
@@ -27,18 +34,18 @@ type LocalStream struct {
 // that the box makes itself.
 func (o *Opener) openLocal(name string, rate int) (media.Source, error) {
 	name, _, _ = strings.Cut(name, "?")
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	key, conf, found := o.findLocal(name, rate)
 	if !found && name != "" && len(o.LocalStreams) > 0 {
 		o.warn("Unknown source %s, trying 'default'", name)
 		key, conf, found = o.findLocal("default", rate)
 	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	k := hubKey{key, rate}
 	h := o.hubs[k]
 	if h == nil {
 		h = &hub{rate: rate, warn: o.warn}
-		h.open = func() media.Source { return openMusic(conf, found, rate, h.note) }
+		h.configure(o, conf, found)
 		if o.hubs == nil {
 			o.hubs = map[hubKey]*hub{}
 		}
@@ -47,9 +54,11 @@ func (o *Opener) openLocal(name string, rate int) (media.Source, error) {
 	return h.join(), nil
 }
 
+// findLocal returns the stream that name means at a rate, if it runs. Caller holds
+// o.mu.
 func (o *Opener) findLocal(name string, rate int) (string, LocalStream, bool) {
 	for _, n := range []string{name + "/" + strconv.Itoa(rate), name} {
-		if c, ok := o.LocalStreams[n]; ok {
+		if c, ok := o.LocalStreams[n]; ok && !o.stopped[n] {
 			return n, c, true
 		}
 	}
@@ -133,6 +142,14 @@ func (p *playlist) loadList() error {
 		p.files = append(p.files, line)
 	}
 	return nil
+}
+
+// skip ends the file that is playing.
+func (p *playlist) skip() {
+	if p.current != nil {
+		_ = p.current.Close()
+		p.current = nil
+	}
 }
 
 // advance opens the next file that can be, for at most one round.

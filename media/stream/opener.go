@@ -52,7 +52,7 @@ type Opener struct {
 	// under the same relative name.
 	Prompts fs.FS
 	// LocalStreams are the directories of local_stream.conf by name, such as "moh",
-	// "moh/16000" and "default".
+	// "moh/16000" and "default". StartStream and ReloadStream change them.
 	LocalStreams map[string]LocalStream
 	// HTTP, if not nil, fetches http:// and https:// names, in at most 30 s and of at
 	// most 32 MiB. What it may reach and how often it is sent elsewhere is its own.
@@ -64,10 +64,11 @@ type Opener struct {
 	// Warn, if not nil, is told what goes wrong without an error.
 	Warn func(format string, args ...any)
 
-	clips clips
-	store kept
-	mu    sync.Mutex
-	hubs  map[hubKey]*hub
+	clips   clips
+	store   kept
+	mu      sync.Mutex // hubs, stopped and, once streams play, LocalStreams
+	hubs    map[hubKey]*hub
+	stopped map[string]bool
 }
 
 func (o *Opener) warn(format string, args ...any) {
