@@ -27,6 +27,7 @@ require (
 	golang.org/x/crypto v0.55.0
 	modernc.org/libc v1.77.1
 	modernc.org/sqlite v1.60.1
+	rsc.io/qr v0.2.0
 )
 
 require (

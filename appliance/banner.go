@@ -3,7 +3,11 @@ package appliance
 import (
 	"fmt"
 	"io"
+	"net/netip"
 	"strconv"
+	"strings"
+
+	"rsc.io/qr"
 
 	"github.com/switchlet/switchlet/conf"
 )
@@ -28,6 +32,60 @@ func (b *Box) banner(w io.Writer) {
 	}
 	row("data", b.data.dir)
 	fmt.Fprintln(w)
+	if b.Fresh || attached(w) {
+		b.pageCode(w)
+	}
+}
+
+// pageCode draws the address of the page as a QR code, for the camera of a phone
+// that shall call by it.
+func (b *Box) pageCode(w io.Writer) {
+	port := b.port("https_port", 8443)
+	ip, err := netip.ParseAddr(b.store.Globals().Get("local_ip_v4"))
+	if port == 0 || err != nil || ip.IsLoopback() {
+		return // no other machine can open it
+	}
+	url := "https://" + joinHostPort(ip.String(), port) + "/"
+	code, err := qr.Encode(url, qr.L)
+	if err != nil {
+		return // an address is never too long
+	}
+	fmt.Fprintf(w, "%s  %s\n\n", drawCode(code, attached(w)), url)
+}
+
+// quiet is the light margin of a code, in modules. Four are asked for, two do.
+const quiet = 2
+
+// drawCode draws two rows of modules a line. Light is drawn, dark left out, as
+// terminals are dark; with colours it is right on light ones too.
+func drawCode(code *qr.Code, colours bool) string {
+	var out strings.Builder
+	light := func(x, y int) bool {
+		return x < code.Size+quiet && y < code.Size+quiet && !code.Black(x, y) // outside the code nothing is black
+	}
+	for y := -quiet; y < code.Size+quiet; y += 2 {
+		out.WriteString("  ")
+		if colours {
+			out.WriteString("\x1b[40;97m")
+		}
+		for x := -quiet; x < code.Size+quiet; x++ {
+			switch up, down := light(x, y), light(x, y+1); {
+			case up && down:
+				out.WriteRune('█')
+			case up:
+				out.WriteRune('▀')
+			case down:
+				out.WriteRune('▄')
+			default:
+				out.WriteByte(' ')
+			}
+		}
+		if colours {
+			out.WriteString("\x1b[0m")
+		}
+		out.WriteByte('\n')
+	}
+	return out.String()
 }
 
 // addresses are what the box listens on, for people.
