@@ -1,5 +1,4 @@
-# The image holds one file. Build the binaries first (just cross, or the loop in the
-# justfile), then:
+# The image holds one file. Build the binaries first (packaging/cross.sh), then:
 #
 #   docker buildx build --platform linux/amd64,linux/arm64,linux/arm/v7 -t switchlet .
 #   docker run -v switchlet:/data -p 8080:8080 -p 5060:5060/udp -p 10000:10000/udp switchlet

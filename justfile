@@ -12,9 +12,9 @@ test:
 build:
     packaging/build.sh switchlet
 
-# static binaries for all boards, into dist/
+# static binaries for all boards and their checksums, into dist/
 cross:
-    for t in amd64: arm64: arm:7 arm:6; do v=${t#*:}; packaging/build.sh dist/switchlet-linux-${t%:*}${v:+v$v} ${t%:*} $v || exit 1; done
+    packaging/cross.sh
 
 # Debian packages of what cross built, into dist/
 deb VERSION="0.0.0":

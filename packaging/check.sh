@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Tries the packages: the build repeats, the Debian package unpacks and runs, the
-# image (where buildah is) holds what it should and runs.
+# Tries the packages: the build repeats, the Debian package is installed, runs, is
+# upgraded and removed, its unit is confined; the image (where buildah is) holds what
+# it should and runs. A call is made to its container by test/e2e.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -25,25 +26,65 @@ SOURCE_DATE_EPOCH=1700000000 packaging/deb.sh "$work/one" "$arch" 0.0.1 "$work/b
 deb=switchlet_0.0.1_$arch.deb
 cmp "$work/a/$deb" "$work/b/$deb" || die "two packages of one binary differ"
 dpkg-deb --field "$work/a/$deb" Package Version Architecture
-dpkg -x "$work/a/$deb" "$work/root"
 dpkg-deb --control "$work/a/$deb" "$work/control"
 sh -n "$work/control/postinst" && sh -n "$work/control/prerm"
-grep -q '^ExecStart=/usr/bin/switchlet run$' "$work/root/usr/lib/systemd/system/switchlet.service" || die "the unit starts another program"
 
-echo "what was unpacked runs"
+# try PROGRAM... starts the program, asks it how it is, and ends it.
+try() {
+    "$@" run --port-offset "$offset" --set local_ip_v4=127.0.0.1 >"$work/out" 2>&1 &
+    box=$!
+    for _ in $(seq 100); do
+        if "$@" health 2>/dev/null; then break; fi
+        kill -0 "$box" 2>/dev/null || { cat "$work/out"; die "it ended by itself"; }
+        sleep 0.2
+    done
+    "$@" health || { cat "$work/out"; die "it is not well"; }
+    "$@" cli -x 'status' | grep -q 'is ready' || die "the console does not find it"
+    kill -TERM "$box"
+    wait "$box" || die "it did not stop well"
+    box=
+}
 offset=$((1000 + RANDOM % 200 * 40))
-STATE_DIRECTORY=$work/state "$work/root/usr/bin/switchlet" run --port-offset "$offset" --set local_ip_v4=127.0.0.1 >"$work/out" 2>&1 &
-box=$!
-for _ in $(seq 100); do
-    if STATE_DIRECTORY=$work/state "$work/root/usr/bin/switchlet" health 2>/dev/null; then break; fi
-    kill -0 "$box" 2>/dev/null || { cat "$work/out"; die "it ended by itself"; }
-    sleep 0.2
-done
-STATE_DIRECTORY=$work/state "$work/root/usr/bin/switchlet" health || { cat "$work/out"; die "it is not well"; }
-STATE_DIRECTORY=$work/state "$work/root/usr/bin/switchlet" cli -x 'status' | grep -q 'is ready' || die "the console does not find it"
-kill -TERM "$box"
-wait "$box" || die "it did not stop well"
-box=
+export STATE_DIRECTORY
+
+if [ "$(id -u)" = 0 ]; then
+    echo "it is installed, runs as nobody, is upgraded and removed"
+    system=$work/system
+    mkdir -p "$system/var/lib/dpkg/info" "$system/var/lib/dpkg/updates" "$system/etc" "$system/tmp" "$system/state"
+    touch "$system/var/lib/dpkg/status"
+    # what the package's scripts need of a system: a shell
+    for file in /bin/sh $(ldd "$(readlink -f /bin/sh)" | grep -o '/[^ ]*'); do
+        install -D "$(readlink -f "$file")" "$system$file"
+    done
+    chown 65534:65534 "$system/state"
+    chmod 1777 "$system/tmp"
+    chmod 755 "$work"
+    dpkg --root="$system" --log="$work/dpkg.log" --install "$work/a/$deb"
+    dpkg-query --admindir="$system/var/lib/dpkg" --show --showformat='${db:Status-Status}' switchlet | grep -qx installed || die "dpkg does not say installed"
+    cmp "$system/usr/bin/switchlet" "$work/one" || die "another program is installed"
+    STATE_DIRECTORY=/state
+    try chroot --userspec=65534:65534 "$system" /usr/bin/switchlet
+    [ "$(stat -c %u "$system/state/secrets.json")" = 65534 ] || die "the secrets belong to somebody else"
+    SOURCE_DATE_EPOCH=1700000000 packaging/deb.sh "$work/one" "$arch" 0.0.2 "$work/a"
+    dpkg --root="$system" --log="$work/dpkg.log" --install "$work/a/switchlet_0.0.2_$arch.deb"
+    unit=$system/usr/lib/systemd/system/switchlet.service
+else
+    echo "it is unpacked and runs; installing it in a test wants root"
+    dpkg -x "$work/a/$deb" "$work/root"
+    STATE_DIRECTORY=$work/state
+    try "$work/root/usr/bin/switchlet"
+    unit=$work/root/usr/lib/systemd/system/switchlet.service
+fi
+grep -q '^ExecStart=/usr/bin/switchlet run$' "$unit" || die "the unit starts another program"
+if command -v systemd-analyze >/dev/null; then
+    # tenths: 20 is an exposure of 2.0, of 10
+    systemd-analyze security --offline=true --threshold=20 --no-pager "$unit" | tail -1 || die "the unit is not confined enough"
+fi
+if [ "$(id -u)" = 0 ]; then
+    dpkg --root="$system" --log="$work/dpkg.log" --remove switchlet
+    [ ! -e "$system/usr/bin/switchlet" ] || die "removing leaves the program"
+    [ -e "$system/state/secrets.json" ] || die "removing takes the data"
+fi
 
 if ! command -v buildah >/dev/null || [ "$(id -u)" != 0 ]; then
     echo "the image is left out: it wants buildah, and root"
