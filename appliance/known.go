@@ -18,7 +18,7 @@ var knownParams = map[string]string{
  comfort-noise conference-flags member-flags endconf-grace-time heartbeat-period-sec ivr-dtmf-timeout sound-prefix suppress-events
  terminate-on-silence verbose-events alone-sound bad-pin-sound deaf-sound enter-sound exit-sound is-locked-sound is-unlocked-sound
  join-only-sound kicked-sound locked-sound max-members-sound member-enter-sound moh-sound mute-detect-sound muted-sound
- perpetual-sound pin-sound undeaf-sound unmuted-sound | timer-name channels`,
+ announce-count tts-engine tts-voice perpetual-sound pin-sound undeaf-sound unmuted-sound | timer-name channels`,
 	"console.conf":      "loglevel colorize uuid | json",
 	"databases.conf":    "",
 	"db.conf":           "",

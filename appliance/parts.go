@@ -113,7 +113,7 @@ func (b *Box) scripts() *lua.Host {
 
 // conferences makes the rooms that callers meet in.
 func (b *Box) conferences() *conference.Rooms {
-	rooms := conference.New(conference.Options{Switch: b.Switch, Store: b.store,
+	rooms := conference.New(conference.Options{Switch: b.Switch, Store: b.store, Speak: b.speech.File,
 		Dial: func(ctx context.Context, sw *call.Switch, text string, o conference.DialOptions) (*call.Channel, error) {
 			return originate.Dial(ctx, sw, text, originate.Options{Originator: o.Originator, Timeout: o.Timeout,
 				CallerName: o.CallerName, CallerNumber: o.CallerNumber, Vars: o.Vars})

@@ -223,12 +223,19 @@ func mohCommand(in *invocation) bool {
 
 // There is no speech synthesiser: what is to be said cannot be.
 func sayCommand(in *invocation) bool {
+	r := in.room
 	if in.rest == "" {
 		in.printf("-ERR (say) Error! No text.\n")
-	} else {
-		in.printf("-ERR (say) Error!\n")
+		return false
 	}
-	return false
+	members, _ := r.count()
+	if !r.speaks() || members == 0 || !r.enqueue(&track{path: "say:" + in.rest}) {
+		in.printf("-ERR (say) Error!\n")
+		return false
+	}
+	r.fire("speak-text", "speak-text", nil, call.Var{Name: "Text", Value: in.rest})
+	in.printf("+OK (say) OK\n")
+	return true
 }
 
 func sayMemberCommand(in *invocation) bool {
@@ -238,7 +245,13 @@ func sayMemberCommand(in *invocation) bool {
 	case len(in.args) < 2:
 		in.printf("-ERR (saymember) No Text!\n")
 	default:
-		in.printf("-ERR (saymember) Error!\n")
+		m, text := in.room.numbered(in.arg(0)), restOf(in.rest, 1)
+		if in.room.speaks() {
+			m.play("say:"+text, false)
+			in.room.fire("speak-text-member", "speak-text-member", m, call.Var{Name: "Text", Value: text})
+		}
+		in.printf("+OK (saymember) OK\n") // without a synthesiser, too
+		return true
 	}
 	return false
 }

@@ -57,6 +57,7 @@ func TestCommand_Replies(t *testing.T) {
 			{"c1 moh toggle", "+OK moh\n"}, {"c1 moh", "-ERR invalid moh param\n"},
 			{"c1 say", "-ERR (say) Error! No text.\nsay <text>"}, {"c1 say hello all", "-ERR (say) Error!\nsay <text>"},
 			{"c1 saymember 99 x", "-ERR (saymember) Unknown Member 99!\nsaymember <member_id> <text>"},
+			{"c1 saymember 1 x", "+OK (saymember) OK\n"},
 			{"c1 saymember 1", "-ERR (saymember) No Text!\nsaymember <member_id> <text>"},
 			{"c1 relate 1 2 nospeak", "+OK 1->2 nospeak set\n"}, {"c1 relate 1", "1 -> 2 NOSPEAK HEAR NOSENDVIDEO \n"},
 			{"c1 relate 1 99 nohear", "-ERR relationship 1->99 not found.\n"}, {"c1 relate 1 2 clear", "+OK relationship 1->2 cleared.\n"},
@@ -330,4 +331,48 @@ func TestJournal_IsWritten(t *testing.T) {
 			t.Errorf("no %s in %s", want, text)
 		}
 	}
+}
+
+// TestSpeech_WhereTheProfileNamesAnEngine hears what is said instead of sounds, how many
+// callers there are, and texts for all and for one.
+func TestSpeech_WhereTheProfileNamesAnEngine(t *testing.T) {
+	inHouse(t, func(h *house) {
+		a := h.call("a", 0, "r@spoken")
+		time.Sleep(500 * time.Millisecond)
+		a.hears([]float64{650}, nil)
+		time.Sleep(3 * time.Second)
+		b := h.call("b", 0, "r@spoken")
+		time.Sleep(300 * time.Millisecond)
+		b.hears([]float64{750}, nil)
+		a.hears(nil, []float64{750})
+		time.Sleep(3 * time.Second)
+		h.api("r mute 1")
+		time.Sleep(200 * time.Millisecond)
+		a.hears([]float64{850}, nil)
+		b.hears(nil, []float64{850})
+		time.Sleep(3 * time.Second)
+		h.api("r unmute 1")
+		time.Sleep(200 * time.Millisecond)
+		a.hears([]float64{950}, nil)
+		time.Sleep(3 * time.Second)
+		h.take()
+		h.wants("r say hello all", "+OK (say) OK\n")
+		time.Sleep(200 * time.Millisecond)
+		a.hears([]float64{1150}, nil)
+		b.hears([]float64{1150}, nil)
+		time.Sleep(3 * time.Second)
+		h.wants("r saymember 2 you there", "+OK (saymember) OK\n")
+		time.Sleep(200 * time.Millisecond)
+		b.hears([]float64{1250}, nil)
+		a.hears(nil, []float64{1250})
+		var said []string
+		for _, e := range h.take() {
+			if strings.HasPrefix(e.Get("Action"), "speak-text") {
+				said = append(said, e.Get("Action")+" "+e.Get("Text"))
+			}
+		}
+		if want := []string{"speak-text hello all", "speak-text-member you there"}; !slices.Equal(said, want) {
+			t.Errorf("%q, want %q", said, want)
+		}
+	})
 }

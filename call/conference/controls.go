@@ -145,12 +145,12 @@ func (r *Room) keyVolume(m *member, level int, action string) {
 // mute stops a member from being heard, or lets him be heard again.
 func (r *Room) mute(m *member, on, quiet bool) {
 	m.seat.SetMuted(on)
-	action, sound := "mute-member", "muted-sound"
+	action, sound, text := "mute-member", "muted-sound", "Muted"
 	if !on {
-		action, sound = "unmute-member", "unmuted-sound"
+		action, sound, text = "unmute-member", "unmuted-sound", "Un-Muted"
 	}
 	if !quiet {
-		m.play(r.profile.get(sound), false)
+		m.play(r.sayOr(sound, text), false)
 	}
 	r.fire(action, "mute-member", m)
 }

@@ -59,6 +59,7 @@ const testConf = `<document type="freeswitch/xml"><section name="configuration">
   <profile name="quiet"><param name="suppress-events" value="start-talking,stop-talking,floor-change"/><param name="comfort-noise" value="true"/></profile>
   <profile name="recorded"><param name="auto-record" value="${recdir}/auto.wav"/><param name="min-required-recording-participants" value="2"/></profile>
   <profile name="drone"><param name="perpetual-sound" value="tone_stream://%(500,0,350)"/><param name="terminate-on-silence" value="10"/></profile>
+  <profile name="spoken"><param name="tts-engine" value="robot"/><param name="tts-voice" value="ann"/><param name="announce-count" value="2"/></profile>
   <profile name="logged"><param name="cdr-log-dir" value="auto"/><param name="cdr-event-mode" value="content"/></profile>
  </profiles>
 </configuration></section></document>`
@@ -130,7 +131,7 @@ func newHouse(t testing.TB, dir string) *house {
 	h.events = bus.Subscribe("test", 10000)
 	h.events.ListenAll()
 	h.done.Go(h.collect)
-	h.rooms = New(Options{Switch: h.sw, Store: store, Dial: h.dial})
+	h.rooms = New(Options{Switch: h.sw, Store: store, Dial: h.dial, Speak: h.speak})
 	h.sw.AddApplications(h.rooms.Applications()...)
 	h.sw.AddApplications(call.Application{Name: "note", Run: func(_ context.Context, ch *call.Channel, args string) error {
 		h.mu.Lock()
@@ -434,6 +435,19 @@ func (h *house) noted(text string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Contains(h.notes, text)
+}
+
+// texts are what the house's synthesiser can say, each by a tone.
+var texts = map[string]float64{
+	"You are currently the only person in this conference.": 650, "There are 2 callers": 750, "Muted": 850, "Un-Muted": 950, "hello all": 1150, "you there": 1250,
+}
+
+func (h *house) speak(_ context.Context, engine, voice, text string, rate int) (string, error) {
+	hz, ok := texts[text]
+	if engine != "robot" || voice != "ann" || !ok {
+		return "", fmt.Errorf("%s %s cannot say %q", engine, voice, text)
+	}
+	return fmt.Sprintf("tone_stream://%%(3000,0,%.0f)", hz), nil
 }
 
 func (h *house) path(name string) string { return filepath.Join(h.dir, name) }

@@ -3,6 +3,7 @@ package conference
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -129,6 +130,9 @@ func (r *Room) add(m *member) error {
 	return nil
 }
 
+// aloneText is said where there is no sound for it.
+const aloneText = "You are currently the only person in this conference."
+
 // welcome does what a newcomer changes for all: music, enter and alone sounds, the
 // wait for a moderator.
 func (r *Room) welcome(m *member, members int) {
@@ -152,8 +156,11 @@ func (r *Room) welcome(m *member, members int) {
 	switch {
 	case members > 1 && !quiet && !r.enterOff:
 		r.playSound(enter, entryLead)
+		if r.profile.announce > 1 && members >= r.profile.announce {
+			m.play(fmt.Sprintf("say:There are %d callers", members), false)
+		}
 	case members == 1 && !quiet && r.flags&roomWaitMod == 0 && !r.bridge && r.perpetual == "":
-		r.playSound(r.profile.get("alone-sound"), entryLead)
+		r.playSound(r.sayOr("alone-sound", aloneText), entryLead)
 	}
 	r.music()
 }
@@ -212,7 +219,7 @@ func (r *Room) farewell(m *member, members int, ghost bool) {
 		r.playSound(r.exitSound, 0)
 	}
 	if members == 1 && !ghost && r.flags&roomWaitMod == 0 {
-		r.playSound(r.profile.get("alone-sound"), 0)
+		r.playSound(r.sayOr("alone-sound", aloneText), 0)
 	}
 	r.music()
 }

@@ -35,6 +35,7 @@ type profile struct {
 	silence        time.Duration // terminate-on-silence
 	heartbeat      time.Duration
 	recordMin      int
+	announce       int // say how many there are from this many on
 	suppressed     []string
 	verbose        bool
 }
@@ -100,6 +101,7 @@ func newProfile(name string, params map[string]string) *profile {
 	if n := p.bounded("heartbeat-period-sec", 0, 0, 86400); n >= 20 {
 		p.heartbeat = time.Duration(n) * time.Second
 	}
+	p.announce = p.bounded("announce-count", 0, 2, 1<<20)
 	p.recordMin = p.bounded("min-required-recording-participants", 1, 1, 2)
 	for _, w := range strings.Split(params["suppress-events"], ",") {
 		if w = strings.TrimSpace(w); w != "" {

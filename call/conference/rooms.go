@@ -34,6 +34,8 @@ type Options struct {
 	Switch *call.Switch
 	Store  *conf.Store
 	Dial   Dialer
+	// Speak returns a file with the speech of a text; nil if the box has no engine.
+	Speak func(ctx context.Context, engine, voice, text string, rate int) (path string, err error)
 }
 
 // Rooms are the conferences of one Switch.

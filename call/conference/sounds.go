@@ -78,25 +78,53 @@ func cutParams(name string) (params, bare string) {
 // playTo plays a sound to a call that is not in the mix. What cannot be played is
 // logged.
 func (r *Room) playTo(ctx context.Context, ch *call.Channel, name string) {
-	if name == "" || spoken(name) {
+	if name == "" || spoken(name) && !r.speaks() {
 		return
 	}
-	if _, err := ch.Play(ctx, r.soundPath(name), call.PlayOptions{}); err != nil && ch.Up() && ctx.Err() == nil {
+	uri, err := r.uri(ctx, name)
+	if err == nil {
+		_, err = ch.Play(ctx, uri, call.PlayOptions{})
+	}
+	if err != nil && ch.Up() && ctx.Err() == nil {
 		ch.Log(call.LogWarning, "conference %s: %v", r.name, err)
 	}
 }
 
-// spoken reports whether a sound is a text for a speech synthesiser, which this
-// room has not.
+// spoken reports whether a sound is a text for a speech synthesiser.
 func spoken(name string) bool { return strings.HasPrefix(name, "say:") }
+
+// speaks reports whether the room has one: an engine is named in its profile.
+func (r *Room) speaks() bool { return r.rooms.opts.Speak != nil && r.profile.get("tts-engine") != "" }
+
+// sayOr is the sound of the profile, or, where it has none, a text if the room speaks.
+func (r *Room) sayOr(sound, text string) string {
+	if name := r.profile.get(sound); name != "" || !r.speaks() {
+		return name
+	}
+	return "say:" + text
+}
+
+// uri is what a sound is played as. Speech may have to be made first, so the room's
+// goroutine must not call it.
+func (r *Room) uri(ctx context.Context, name string) (string, error) {
+	text, ok := strings.CutPrefix(name, "say:")
+	if !ok {
+		return r.soundPath(name), nil
+	}
+	if !r.speaks() {
+		return "", errors.New("no speech synthesiser")
+	}
+	return r.rooms.opts.Speak(ctx, r.profile.get("tts-engine"), r.profile.get("tts-voice"), text, r.rate)
+}
 
 // open opens a track's source. It may wait for a disk or a network, so the room's
 // goroutine must not call it.
 func (r *Room) open(ctx context.Context, t *track) error {
-	if spoken(t.path) {
-		return errors.New("no speech synthesiser")
+	uri, err := r.uri(ctx, t.path)
+	if err != nil {
+		return err
 	}
-	t.uri = r.soundPath(t.path)
+	t.uri = uri
 	src, err := r.sw.Sounds.Open(ctx, t.uri, r.rate)
 	if err != nil {
 		return err
@@ -107,16 +135,17 @@ func (r *Room) open(ctx context.Context, t *track) error {
 	return nil
 }
 
-// playSound queues a sound for all; "" and texts are nothing.
+// playSound queues a sound for all; "" is nothing, and so are texts where nothing
+// speaks them.
 func (r *Room) playSound(name string, lead int) {
-	if name != "" && !spoken(name) && !r.ending {
+	if name != "" && (!spoken(name) || r.speaks()) && !r.ending {
 		r.enqueue(&track{path: name, lead: lead})
 	}
 }
 
 // play queues a sound for the member.
 func (m *member) play(name string, nomux bool) {
-	if name != "" && !spoken(name) && !m.room.ending {
+	if name != "" && (!spoken(name) || m.room.speaks()) && !m.room.ending {
 		m.room.enqueue(&track{path: name, member: m, nomux: nomux})
 	}
 }
