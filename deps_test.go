@@ -56,9 +56,11 @@ var rooms = map[string][]string{
 	"store":     {},
 	"store/...": {"store"},
 
-	"sip":        {"call", "call/event", "call/expand", "call/directory", "conf", "media/...", "store"},
-	"webrtc":     {"call", "call/event", "call/expand", "call/directory", "conf", "media/..."},
-	"lua":        slices.Concat(heart, []string{"call/say", "conf", "media/...", "store"}),
+	"sip":      {"call", "call/event", "call/expand", "call/directory", "conf", "media/...", "store"},
+	"webrtc":   {"call", "call/event", "call/expand", "call/directory", "conf", "media/..."},
+	"lua":      slices.Concat(heart, []string{"call/say", "conf", "media/...", "store"}),
+	"scenario": {"call", "call/event", "media/...", "store"},
+
 	"esl":        {},
 	"esl/server": {"call", "call/event", "call/directory", "call/regex", "conf", "esl", "media"},
 	"ui":         {},

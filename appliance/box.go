@@ -49,27 +49,29 @@ type Box struct {
 	Secrets Secrets
 	Fresh   bool // the secrets were made by this start
 
-	data         data
-	store        *conf.Store
-	log          *call.Log
-	bus          *event.Bus
-	media        *media.Engine
-	opener       *stream.Opener
-	databases    *store.Store
-	directory    *directory.Directory
-	acl          *directory.AccessLists
-	parts        []part
-	speech       *speech.Speech
-	phones       *sip.Stack
-	browsers     *webrtc.Server
-	socket       *server.Server
-	recorder     *cdr.Recorder
-	counters     *counters
-	certificates *certificates
-	files        *logfile.Files
-	console      *console
-	literal      literalPorts
-	warnings     []conf.Warning // of the configuration, told by Start
+	data          data
+	store         *conf.Store
+	log           *call.Log
+	bus           *event.Bus
+	media         *media.Engine
+	opener        *stream.Opener
+	databases     *store.Store
+	directory     *directory.Directory
+	acl           *directory.AccessLists
+	parts         []part
+	speech        *speech.Speech
+	phones        *sip.Stack
+	browsers      *webrtc.Server
+	socket        *server.Server
+	recorder      *cdr.Recorder
+	counters      *counters
+	certificates  *certificates
+	files         *logfile.Files
+	console       *console
+	literal       literalPorts
+	announcements *say.Announcements
+	rehearsal     *rehearsal     // not nil: a test of scripts, without network
+	warnings      []conf.Warning // of the configuration, told by Start
 
 	mu       sync.Mutex
 	started  []part
@@ -91,9 +93,12 @@ type part struct {
 // Open reads the configuration and puts the rooms together. Nothing runs and no
 // socket is open before Start.
 func Open(ctx context.Context, o Options) (*Box, error) {
-	b := &Box{Options: o, quit: make(chan struct{})}
+	return openBox(ctx, &Box{Options: o, quit: make(chan struct{})})
+}
+
+func openBox(ctx context.Context, b *Box) (*Box, error) {
 	var err error
-	if b.data, err = openData(o.Data); err != nil {
+	if b.data, err = openData(b.Options.Data); err != nil {
 		return nil, err
 	}
 	if b.Secrets, b.Fresh, err = b.data.secrets(); err != nil {
@@ -108,6 +113,7 @@ func Open(ctx context.Context, o Options) (*Box, error) {
 	}
 	b.log = call.NewLog()
 	b.console = newConsole(b.log, b.Options.LogLevel, conf.Params(b.store.Tree().Configuration("console.conf").Child("settings")))
+	b.rehearsal.log(b.log)
 	if err := b.build(ctx, hostname); err != nil {
 		return nil, errors.Join(err, b.Stop())
 	}
@@ -139,6 +145,9 @@ func (b *Box) confOptions(hostname string, offset int) conf.Options {
 	o.Sets = append(o.Sets, b.Options.Sets...)
 	o.Params = append(append(o.Params, b.literal.params...), b.Options.Params...)
 	o.StunLookup = stunLookup
+	if b.rehearsal != nil {
+		o.StunLookup = b.rehearsal.stun
+	}
 	o.Globals = b.data.globals(confDir, hostname)
 	for _, s := range o.Sets {
 		if s.Name == "allow_shell" {
@@ -200,7 +209,7 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
 		Warn: func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
 	b.Switch = call.NewSwitch(call.Options{
-		Bus: b.bus, Log: b.log, Globals: globals, Media: b.media, Sounds: sounds{b.opener}, UUID: id,
+		Bus: b.bus, Log: b.log, Globals: globals, Media: b.media, Sounds: b.rehearsal.sounds(b), UUID: id,
 		Hostname: hostname, Switchname: switchname,
 		MaxSessions:       settings.Int("max-sessions", 1000),
 		SessionsPerSecond: settings.Int("sessions-per-second", 30),
@@ -222,6 +231,10 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 		return err
 	}
 	b.tables(db)
+	if b.rehearsal != nil {
+		b.rehearse(core)
+		return nil
+	}
 	return b.addParts(ctx, core)
 }
 
@@ -255,12 +268,12 @@ func (b *Box) tables(db *kv.DB) {
 		Says: say.Modules()})...)
 	sw.AddCommands(b.console.command())
 	zone := func(name string) (*time.Location, bool) { return commands.Zone(b.store, name) }
-	b.speech = speech.New(speech.Options{Switch: sw, Store: b.store, Dir: b.data.path("cache", "speech"), AllowShell: shell})
+	b.speech = speech.New(speech.Options{Switch: sw, Store: b.store, Dir: b.data.path("cache", "speech"), AllowShell: shell, Instead: b.rehearsal.speech()})
 	sw.AddApplications(b.speech.Applications()...)
-	announcements := say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone, Speaker: b.speech})
-	sw.AddApplications(announcements.Applications()...)
-	sw.AddCommands(announcements.Commands()...)
-	sw.Phrases = announcements
+	b.announcements = say.New(say.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone, Speaker: b.speech})
+	sw.AddApplications(b.announcements.Applications()...)
+	sw.AddCommands(b.announcements.Commands()...)
+	sw.Phrases = b.announcements
 	sw.AddEndpoint("null", endpoint.Null{})
 	sw.AddEndpoint("loopback", endpoint.Loopback{})
 	sw.AddEndpoint("error", endpoint.Error{})

@@ -13,10 +13,14 @@ import (
 // openDatabases opens the store: files of this box, and the servers that scripts
 // may name. databases.conf is read at each connection, so that a reload counts.
 func (b *Box) openDatabases(settings conf.ParamList) (*store.Store, error) {
-	return store.Open(store.Options{Dir: b.data.path("db"), MaxHandles: settings.Int("max-db-handles", 0),
+	o := store.Options{Dir: b.data.path("db"), MaxHandles: settings.Int("max-db-handles", 0),
 		Wait:    time.Duration(settings.Int("db-handle-timeout", 0)) * time.Second,
 		Drivers: remote.Drivers(), Names: b.databaseName,
-		Warn: func(text string) { b.log.Printf(call.LogWarning, "%s", text) }})
+		Warn: func(text string) { b.log.Printf(call.LogWarning, "%s", text) }}
+	if b.rehearsal != nil {
+		o.Drivers, o.Rename = nil, b.rehearsal.rename
+	}
+	return store.Open(o)
 }
 
 // databaseName is what a name of databases.conf stands for.

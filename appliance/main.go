@@ -34,6 +34,7 @@ var subcommands = map[string]command{
 	"cli":     {"talk to a running switch; -x COMMAND runs one and exits", cliCommand},
 	"check":   {"read a configuration and say what will not work", checkCommand},
 	"init":    {"write the built-in configuration out, for editing", initCommand},
+	"test":    {"play scenarios with scripts: calls without a phone, in no time", testCommand},
 	"secret":  {"print the secrets that the first start made", secretCommand},
 	"health":  {"ask a running switch how it is; exit status 0 is well", healthCommand},
 	"version": {"print the version", versionCommand},

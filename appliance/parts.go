@@ -104,7 +104,7 @@ func (b *Box) newBrowsers() (*webrtc.Server, error) {
 // scripts makes the Lua host.
 func (b *Box) scripts() *lua.Host {
 	h := lua.New(lua.Options{Switch: b.Switch, Store: b.databases, Conf: b.store, ScriptDir: b.data.path("scripts"),
-		Builtin: lua.Scripts(), AllowShell: b.allowShell(), Speak: b.speech.Speak, Print: b.Options.Print})
+		Builtin: lua.Scripts(), AllowShell: b.allowShell(), Speak: b.speech.Speak, Print: b.Options.Print, Overdue: b.rehearsal.overdue()})
 	b.Switch.AddApplications(h.Applications()...)
 	b.Switch.AddCommands(h.Commands()...)
 	b.Switch.AddDialplan("LUA", h.Dialplan())
@@ -197,6 +197,9 @@ func (b *Box) registrations() [][]string {
 
 // chat delivers a message by the protocol that its recipient speaks.
 func (b *Box) chat(ctx context.Context, protocol string, e *event.Event) bool {
+	if b.rehearsal != nil {
+		return b.rehearsal.chat(protocol, e)
+	}
 	switch protocol {
 	case "sip":
 		return b.phones.SendMessage(ctx, e.Get("from"), e.Get("to"), e.Get("type"), e.Body) == nil

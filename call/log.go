@@ -106,6 +106,7 @@ type LogFollower struct {
 	log   *Log
 	level atomic.Int32
 	lines chan *LogLine
+	each  func(*LogLine) // instead of lines
 	lost  atomic.Uint64
 	once  sync.Once
 }
@@ -138,6 +139,17 @@ func (l *Log) Follow(level Level, queue int) *LogFollower {
 	l.followers = append(l.followers, f)
 	l.mu.Unlock()
 	l.retop()
+	return f
+}
+
+// Watch has fn called for each line of level and below, in the goroutine of
+// whoever writes it: fn must be quick, and must not log. Close ends it.
+func (l *Log) Watch(level Level, fn func(*LogLine)) *LogFollower {
+	f := l.Follow(LogDisabled, 0)
+	l.mu.Lock()
+	f.each = fn
+	l.mu.Unlock()
+	f.SetLevel(level)
 	return f
 }
 
@@ -192,6 +204,10 @@ func (l *Log) Write(line *LogLine) {
 	defer l.mu.Unlock()
 	for _, f := range l.followers {
 		if int32(line.Level) <= f.level.Load() {
+			if f.each != nil {
+				f.each(line)
+				continue
+			}
 			select {
 			case f.lines <- line:
 			default:

@@ -82,13 +82,13 @@ func (c *Channel) Playback() *media.Playback {
 // fileString begins a list of names that are played one after the other.
 const fileString = "file_string://"
 
-// soundPath completes a relative file name, or each of a list, with the variable
+// SoundPath completes a relative file name, or each of a list, with the variable
 // sound_prefix; URIs and absolute paths stay.
-func (c *Channel) soundPath(path string) string {
+func (c *Channel) SoundPath(path string) string {
 	if list, ok := strings.CutPrefix(path, fileString); ok {
 		names := strings.Split(list, "!")
 		for i := range names {
-			names[i] = c.soundPath(names[i])
+			names[i] = c.SoundPath(names[i])
 		}
 		return fileString + strings.Join(names, "!")
 	}
@@ -107,7 +107,7 @@ func (c *Channel) OpenSound(ctx context.Context, uri string) (media.Source, erro
 	if c.sw.Sounds == nil {
 		return nil, errors.New("call: nothing to open sounds with")
 	}
-	return c.sw.Sounds.Open(ctx, c.soundPath(uri), c.Rate())
+	return c.sw.Sounds.Open(ctx, c.SoundPath(uri), c.Rate())
 }
 
 // HoldMusic is what a held far end hears: hold_music of the channel or of the

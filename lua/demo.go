@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-//go:embed scripts
+//go:embed scripts/*.lua
 var embedded embed.FS
 
 // Scripts are the embedded scripts, for Options.Builtin: demo.lua, which

@@ -44,7 +44,7 @@ func (s *script) protect(L *glua.LState, results int, fn glua.LValue, args ...gl
 	})
 	if err := L.PCall(len(args), results, handler); err != nil {
 		if cause := s.cancelled(); cause != nil {
-			f.text = cause.Error()
+			f.text = cause.Error() + where(f.text)
 		} else if !handled {
 			// There was no room left to call the handler.
 			f.text = text(s.messageOf(err))
@@ -52,6 +52,14 @@ func (s *script) protect(L *glua.LState, results int, fn glua.LValue, args ...gl
 		return &f
 	}
 	return nil
+}
+
+// where is the traceback in the text of an error, on lines of its own.
+func where(text string) string {
+	if i := strings.Index(text, "stack traceback:"); i >= 0 {
+		return "\n" + text[i:]
+	}
+	return ""
 }
 
 // cancelled is why the script was ended from outside, nil while it may run.

@@ -53,6 +53,9 @@ type Options struct {
 	// Speak makes speech of a text and plays it (call/speech); nil: there are no
 	// engines.
 	Speak func(ctx context.Context, ch *call.Channel, engine, voice, text string, o call.PlayOptions) (bool, error)
+	// Overdue, if not nil, is asked while a script computes; true ends it. Scripts in
+	// virtual time need it, whose clock stands still meanwhile.
+	Overdue func() bool
 	// Print gets what scripts print, beside the log; nil: nobody.
 	Print io.Writer
 }
@@ -90,6 +93,9 @@ func errMemory(limit uint64) error {
 func errCompute(limit time.Duration) error {
 	return fmt.Errorf("time limit reached: it has computed for %v without waiting for anything (compute-limit in lua.conf)", limit)
 }
+
+// errOverdue ends what Options.Overdue says is to be ended.
+var errOverdue = errors.New("time limit reached: it computes without waiting for anything")
 
 // Host runs scripts. Its methods may be used by many goroutines at once.
 type Host struct {

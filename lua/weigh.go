@@ -23,9 +23,15 @@ const pulseEvery = 1 << 10
 
 // Done implements context.Context.
 func (p *pulse) Done() <-chan struct{} {
-	if p.count++; p.count%pulseEvery == 0 && p.s.weigh.Load() {
+	if p.count++; p.count%pulseEvery != 0 {
+		return p.done
+	}
+	if p.s.weigh.Load() {
 		p.s.weigh.Store(false)
 		p.s.weighSelf()
+	}
+	if over := p.s.host.opts.Overdue; over != nil && over() {
+		p.s.cancel(errOverdue)
 	}
 	return p.done
 }

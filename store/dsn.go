@@ -53,6 +53,9 @@ const maxDSN = 4096
 // sqlite://memory://URI is SQLite's own URI. odbc://name and name:user:password are
 // looked up in the table of names. Everything else needs a driver.
 func (s *Store) resolve(dsn string) (*target, error) {
+	if s.opts.Rename != nil {
+		dsn = s.opts.Rename(dsn)
+	}
 	t := &target{dsn: dsn}
 	no := func(format string, args ...any) (*target, error) {
 		return nil, &NotConnectedError{DSN: dsn, Text: fmt.Sprintf(format, args...)}

@@ -27,6 +27,9 @@ type Options struct {
 	MaxHandles int
 	// Wait is how long Conn waits for one of them (db-handle-timeout); 0: 5 s.
 	Wait time.Duration
+	// Rename, if not nil, says which data source name is opened for one that was
+	// asked for: a test keeps real data out of its way with it.
+	Rename func(dsn string) string
 	// Drivers are databases beside SQLite.
 	Drivers []Driver
 	// Names is the table of names that stand for other data source names, asked

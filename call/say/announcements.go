@@ -34,7 +34,10 @@ type Speaker interface {
 
 // Announcements say things, run phrase macros and lead through menus. They are
 // safe for concurrent use.
-type Announcements struct{ o Options }
+type Announcements struct {
+	o    Options
+	list *[]string // Pieces: gets what would be played
+}
 
 // New returns the announcements of a switch.
 func New(o Options) *Announcements {
@@ -140,7 +143,7 @@ func (a *Announcements) say(ctx context.Context, ch *call.Channel, module string
 	if uri == "" {
 		return true, nil
 	}
-	return ch.Play(ctx, uri, o)
+	return a.play(ctx, ch, uri, o)
 }
 
 // Play implements call.Phrases: it plays "phrase:MACRO[:DATA]" and

@@ -65,8 +65,10 @@ func (p *phrase) run(ctx context.Context, name, data string, depth int) (bool, e
 			p.ch.Set("sound_prefix_enforced", "true")
 			defer p.ch.Set("sound_prefix_enforced", "")
 		}
-		if err := p.ch.PreAnswer(ctx); err != nil && !p.ch.MediaReady() {
-			return false, err
+		if p.a.list == nil {
+			if err := p.ch.PreAnswer(ctx); err != nil && !p.ch.MediaReady() {
+				return false, err
+			}
 		}
 		m := &macroRun{phrase: p, language: language, module: module, name: name, data: data, depth: depth, pause: pauseOf(macro)}
 		return m.inputs(ctx, macro)
@@ -175,6 +177,9 @@ func (m *macroRun) actions(ctx context.Context, block *conf.Node, groups []strin
 		if err != nil || !ended || m.broken {
 			return ended, err
 		}
+		if m.a.list != nil {
+			continue
+		}
 		if err := m.ch.Sleep(ctx, m.pause, call.WaitOptions{}); err != nil {
 			return false, silent(err)
 		}
@@ -196,13 +201,16 @@ func silent(err error) error {
 // act runs one action. A function that is not known has no effect, as in the
 // reference.
 func (m *macroRun) act(ctx context.Context, action *conf.Node, function, data string) (bool, error) {
+	if m.a.list != nil && (function == "speak-text" || function == "execute") {
+		return true, nil // these are no sounds to be listed
+	}
 	switch function {
 	case "play-file":
 		o := m.o
 		if n, err := strconv.Atoi(action.Attr("volume")); err == nil {
 			o.Volume = n
 		}
-		return m.ch.Play(ctx, data, o)
+		return m.a.play(ctx, m.ch, data, o)
 	case "say":
 		return m.a.say(ctx, m.ch, m.module, Request{Type: ParseType(action.Attr("type")), Method: ParseMethod(action.Attr("method")),
 			Gender: ParseGender(action.Attr("gender")), Text: data}, m.o)

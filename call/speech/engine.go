@@ -53,6 +53,11 @@ type engine interface {
 // commandline is the name of the engine of tts_commandline.conf.
 const commandline = "tts_commandline"
 
+// absentError says that an engine which is configured cannot be run here.
+type absentError string
+
+func (e absentError) Error() string { return string(e) }
+
 // engine finds an engine in the configuration.
 func (s *Speech) engine(name string) (engine, error) {
 	tree := s.o.Store.Tree()
@@ -62,7 +67,7 @@ func (s *Speech) engine(name string) (engine, error) {
 		case command == "":
 			return nil, errors.New("No command set, please edit tts_commandline.conf")
 		case !s.o.AllowShell:
-			return nil, errors.New("its command needs a shell: set allow_shell=true")
+			return nil, absentError("its command needs a shell: set allow_shell=true")
 		}
 		return shellEngine{command}, nil
 	}
@@ -73,7 +78,7 @@ func (s *Speech) engine(name string) (engine, error) {
 		if program := n.Attr("program"); program != "" {
 			path, err := exec.LookPath(program)
 			if err != nil {
-				return nil, fmt.Errorf("the program %s is not installed", program)
+				return nil, absentError("the program " + program + " is not installed")
 			}
 			return programEngine{path, n.Attr("args")}, nil
 		}

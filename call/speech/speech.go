@@ -34,6 +34,9 @@ type Options struct {
 	Dir string
 	// AllowShell lets the command of tts_commandline.conf run.
 	AllowShell bool
+	// Instead, if not nil, names a sound that stands for the speech of a text; no
+	// engine is run then, nor need it be installed.
+	Instead func(text string) string
 	// HTTP asks engines that are addresses; nil is a client of its own.
 	HTTP *http.Client
 }
@@ -151,6 +154,10 @@ func (s *Speech) file(ctx context.Context, ch *call.Channel, r request) (string,
 func (s *Speech) File(ctx context.Context, engine, voice, text string, rate int) (string, error) {
 	r := request{engine: strings.ToLower(engine), voice: voice, text: strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), ""), rate: rate}
 	e, err := s.engine(r.engine)
+	var absent absentError
+	if s.o.Instead != nil && errors.As(err, &absent) {
+		err = nil
+	}
 	if err != nil {
 		return "", fmt.Errorf("Invalid TTS module %s[%s]! %w", engine, voice, err)
 	}
@@ -161,6 +168,8 @@ func (s *Speech) File(ctx context.Context, engine, voice, text string, rate int)
 		return "", fmt.Errorf("text of %d bytes, at most %d are spoken", len(r.text), maxText)
 	case !validVoice(voice):
 		return "", fmt.Errorf("%q is no name of a voice: letters, digits, and - _ . +", voice)
+	case s.o.Instead != nil:
+		return s.o.Instead(r.text), nil
 	}
 	return s.kept.get(ctx, r.key(e.identity()), func(ctx context.Context, base string) (string, error) {
 		return s.make(ctx, e, r, base)
