@@ -253,7 +253,12 @@ func (l *leg) infoDigit(ch *call.Channel, req *wire.Request) {
 	if !ok {
 		return
 	}
-	if l.dtmfType(ch) != "info" && !l.profile.settings().liberalDTMF && !ch.True("sip_liberal_dtmf") && !l.digitsByInfo() {
+	liberal := l.profile.settings().liberalDTMF
+	for _, name := range []string{"rtp_liberal_dtmf", "sip_liberal_dtmf"} {
+		v, _ := ch.Lookup(name) // of the channel, or of all: the stock tree sets it so
+		liberal = liberal || call.True(v)
+	}
+	if l.dtmfType(ch) != "info" && !liberal && !l.digitsByInfo() {
 		ch.Log(call.LogWarning, "IGNORE INFO DTMF(%c) (This channel was not configured to use INFO DTMF!)", d.Char)
 		return
 	}

@@ -94,19 +94,24 @@ func TestReinvite_NoCommonCodec_488AndCallStays(t *testing.T) {
 }
 
 func TestInfo_Digit_ReachesTheCall(t *testing.T) {
-	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`,
-		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="1 1 silence_stream://1000 got 5000 #"/><action application="park"/></condition></extension>`})
-	a := h.phone("1000")
-	c := must[*phone.Call](t)(a.Call("digits"))
-	res := must[*wire.Response](t)(c.Request(wire.INFO, "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"))
-	if res.StatusCode != 200 {
-		t.Errorf("%d", res.StatusCode)
+	for _, way := range []houseOptions{
+		{params: `<param name="liberal-dtmf" value="true"/>`},
+		{plan: `<extension name="liberal" continue="true"><condition><action inline="true" application="set" data="rtp_liberal_dtmf=true"/></condition></extension>`},
+	} {
+		way.plan += `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="1 1 silence_stream://1000 got 5000 #"/><action application="park"/></condition></extension>`
+		h := newHouse(t, way)
+		a := h.phone("1000")
+		c := must[*phone.Call](t)(a.Call("digits"))
+		res := must[*wire.Response](t)(c.Request(wire.INFO, "application/dtmf-relay", "Signal=5\r\nDuration=160\r\n"))
+		if res.StatusCode != 200 {
+			t.Errorf("%d", res.StatusCode)
+		}
+		e := h.waitType(event.DTMF)
+		if e.Get("DTMF-Digit") != "5" || e.Get("DTMF-Duration") != "1280" || e.Get("DTMF-Source") != "ENDPOINT" {
+			t.Errorf("%s", e.Plain())
+		}
+		ok(t, c.Hangup())
 	}
-	e := h.waitType(event.DTMF)
-	if e.Get("DTMF-Digit") != "5" || e.Get("DTMF-Duration") != "1280" || e.Get("DTMF-Source") != "ENDPOINT" {
-		t.Errorf("%s", e.Plain())
-	}
-	ok(t, c.Hangup())
 }
 
 func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {

@@ -3,6 +3,8 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -75,6 +77,9 @@ type heard struct {
 		DB      float64 `json:"db"`
 		Spread  float64 `json:"spread"` // of the loudest frequency, Hz: nought for a tone
 	} `json:"voice"`
+	Held struct {
+		DB float64 `json:"db"`
+	} `json:"held"`
 	Stats struct {
 		Received int    `json:"received"`
 		Lost     int    `json:"lost"`
@@ -84,18 +89,40 @@ type heard struct {
 
 // browser runs the page in Chromium. It returns when the call is over.
 func browser(ctx context.Context, s site, args ...string) (heard, error) {
-	args = append([]string{"call.mjs", "--url", "http://" + s.addr(box.HTTP) + "/", "--login", "1000", "--password", s.password}, args...)
-	cmd := exec.CommandContext(ctx, "node", args...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
 	var h heard
-	if jerr := json.Unmarshal(out, &h); jerr != nil {
-		return h, fmt.Errorf("%v: %s", jerr, out)
-	}
+	err := node(ctx, nil, &h, append([]string{"call.mjs", "--url", "http://" + s.addr(box.HTTP) + "/", "--login", "1000",
+		"--password", s.password}, args...)...)
 	if len(h.Problems) > 0 {
 		return h, fmt.Errorf("%v", h.Problems)
 	}
 	return h, err
+}
+
+// node runs one of the programs beside this file and reads its report. Each line
+// that it writes to its standard error meanwhile goes to tell, if there is one.
+func node(ctx context.Context, tell func(string), report any, args ...string) error {
+	cmd := exec.CommandContext(ctx, "node", args...)
+	cmd.WaitDelay = 5 * time.Second
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	lines, err := cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	for scan := bufio.NewScanner(lines); scan.Scan(); {
+		fmt.Fprintln(os.Stderr, scan.Text())
+		if tell != nil {
+			tell(scan.Text())
+		}
+	}
+	err = cmd.Wait()
+	if wrong := json.Unmarshal(out.Bytes(), report); wrong != nil {
+		return fmt.Errorf("%s: %v, %v: %s", args[0], err, wrong, out.String())
+	}
+	return err
 }
 
 // watch collects every event until the test ends.
@@ -218,7 +245,7 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 	defer cancel()
 	go func() {
 		h, err := browser(ctx, s, "--number", "5000", "--hz", fmt.Sprint(callerTone), "--voice", "4", "--digits", "442#",
-			"--settle", "4000", "--seconds", "4", "--await-end", "--expect-hz", fmt.Sprint(farTone))
+			"--settle", "4000", "--await-end", "--expect-hz", fmt.Sprint(farTone))
 		done <- result{h, err}
 	}()
 

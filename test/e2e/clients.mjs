@@ -1,166 +1,296 @@
-// Calls a running switch with the Verto clients that others wrote, each in a
-// real browser, and prints as JSON what they saw.
+// Calls a running switch, and lets it call, with the clients that others wrote:
+// Verto's own, vertojs, @signalwire/js, JsSIP and SIP.js, each in a real browser.
+// Prints as JSON what they saw.
 //
-//   npm install --no-package-lock
-//   node clients.mjs --ws ws://127.0.0.1:8081 --login 1000 --password 1234 --number 9196
+//   npm ci
+//   node clients.mjs --ws ws://127.0.0.1:8081 --sip ws://127.0.0.1:8080/sip --login 1000 --password 1234 --number 9300
 //
-// Options: --client jquery|vertojs|signalwire (all), --chromium P. The exit status
-// is 0 if every client logged in, was answered, heard the call and hung up.
+// Out: the number gives early media with a tone of --early Hz (0: none is waited
+// for) until it hears the digit 5, then it answers and is an echo: the client must
+// hear the first, send the digit, and hear its own tone of --tone Hz; then it holds,
+// resumes and hangs up. In (--wait): the program writes "waiting" to standard error
+// when the client can be called; the client answers and must hear itself.
+//
+// Options: --client jquery|vertojs|signalwire|jssip|sipjs (all), --domain D of the
+// SIP clients, --chromium P. The exit status is 0 if all clients did all of it.
 
+import { buildSync } from "esbuild";
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
+import { ears, open, serve } from "./browser.mjs";
 
 const text = { type: "string" };
 const { values: o } = parseArgs({
   options: {
-    ws: { ...text, default: "ws://127.0.0.1:8081" }, login: { ...text, default: "1000" }, password: { ...text, default: "1234" },
-    number: { ...text, default: "9196" }, client: text, chromium: { ...text, default: "/usr/bin/chromium" },
+    ws: { ...text, default: "ws://127.0.0.1:8081" }, sip: { ...text, default: "ws://127.0.0.1:8080/sip" }, domain: { ...text, default: "127.0.0.1" },
+    login: { ...text, default: "1000" }, password: { ...text, default: "1234" }, number: { ...text, default: "9196" },
+    early: { ...text, default: "0" }, tone: { ...text, default: "440" }, client: text, wait: { type: "boolean", default: false },
+    chromium: { ...text, default: "/usr/bin/chromium" },
   },
 });
 
 const here = dirname(fileURLToPath(import.meta.url));
-const limit = 15000; // ms for one client's call
+const limit = 60000; // ms for one client's call
+const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
 
-// Each client: the scripts of its page, and a function that runs there, makes one
-// call and returns what happened, in order.
+// bundle is a library as one script with a global name.
+function bundle(entry, name) {
+  return buildSync({ entryPoints: [join(here, "node_modules", entry)], bundle: true, format: "iife", globalName: name, write: false }).outputFiles[0].text;
+}
+const scripts = (...list) => list.map((file) => readFileSync(join(here, "node_modules", file), "utf8")).join("\n;\n");
+
+// Each client: its library, and a function that runs in the page, makes or takes one
+// call and returns when that is over. step tells what happened: "ready" (logged in or
+// registered), "early" and "talk" listen and return when they heard enough.
 const clients = {
   jquery: {
-    scripts: ["jquery/dist/jquery.js", "verto/src/jquery.jsonrpcclient.js", "verto/src/jquery.FSRTC.js", "verto/src/jquery.verto.js"],
-    run: (o, log) => new Promise((done) => {
+    script: () => scripts("jquery/dist/jquery.js", "verto/src/jquery.jsonrpcclient.js", "verto/src/jquery.FSRTC.js", "verto/src/jquery.verto.js"),
+    run: (o, step) => new Promise((done, failed) => {
       jQuery.toJSON = JSON.stringify;
+      const params = { caller_id_name: "Test", caller_id_number: "1", useVideo: false, useStereo: false, useMic: "any" };
       let call = null;
       const verto = new jQuery.verto({
-        login: o.login, passwd: o.password, socketUrl: o.ws, tag: "picture", ringFile: "", videoParams: {}, audioParams: {},
+        login: o.login, passwd: o.password, socketUrl: o.ws, tag: "picture", ringFile: "", videoParams: {}, audioParams: o.audio,
         iceServers: false, deviceParams: { useMic: "any", useSpeak: "any" },
       }, {
         onWSLogin: (_, ok) => {
-          log.push(ok ? "logged in" : "refused");
-          if (ok && !call) {
-            call = verto.newCall({ destination_number: o.number, caller_id_name: "Test", caller_id_number: "1", useVideo: false, useStereo: false, useMic: "any" });
-          }
+          if (!ok) return failed(new Error("refused"));
+          if (call || !step.once("ready")) return;
+          if (!o.wait) call = verto.newCall({ destination_number: o.number, ...params });
         },
         onMessage: () => {}, onEvent: () => {},
-        onDialogState: (d) => {
-          if (d.state.name === "active") {
-            log.push("answered");
-            setTimeout(() => { d.dtmf("5"); setTimeout(() => d.hangup(), 500); }, 1500);
+        onDialogState: async (d) => {
+          if (d.state.name === "ringing" && o.wait && step.once("rings")) d.answer(params);
+          if (d.state.name === "early") step.early();
+          if (d.state.name === "active" && step.once("answered")) {
+            await step.talk();
+            d.dtmf("7");
+            d.hold();
+            await step.wait(() => d.state.name === "held", "hold");
+            d.unhold();
+            await step.wait(() => d.state.name === "active", "resume");
+            await step.talk();
+            d.hangup();
           }
-          if (d.state.name === "destroy") { log.push("ended"); done(); }
+          if (d.state.name === "destroy" && step.once("ended")) done();
         },
       });
     }),
   },
   vertojs: {
-    scripts: ["vertojs/dist/verto.js"],
-    run: async (o, log) => {
+    script: () => scripts("vertojs/dist/verto.js"),
+    run: async (o, step) => {
       const verto = new Verto.Verto({ transportConfig: { socketUrl: o.ws, login: o.login, passwd: o.password }, rtcConfig: {} });
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: o.audio });
+      const invited = new Promise((r) => verto.subscribeEvent("invite", r));
       await verto.login();
-      log.push("logged in");
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
-      await new Promise((done) => {
-        const call = verto.call(stream.getTracks(), o.number, {});
-        call.subscribeEvent("answer", () => {
-          log.push("answered");
-          setTimeout(() => { call.toggleHold(); setTimeout(() => call.hangup(), 500); }, 1000);
-        });
-        call.subscribeEvent("bye", () => { log.push("ended"); done(); });
-      });
+      step.once("ready");
+      const call = o.wait ? await invited : verto.call(stream.getTracks(), o.number, {});
+      const ended = new Promise((r) => call.subscribeEvent("bye", r));
+      if (o.wait) {
+        step.once("rings");
+        call.answer(stream.getTracks());
+      } else {
+        call.subscribeEvent("media", () => step.early());
+        await new Promise((r) => call.subscribeEvent("answer", r));
+      }
+      step.once("answered");
+      await step.talk();
+      call.dtmf("7");
+      call.hold();
+      await step.silence();
+      call.unhold();
+      await step.talk();
+      call.hangup();
+      await ended;
+      step.once("ended");
     },
   },
   signalwire: {
-    scripts: ["@signalwire/js/dist/index.min.js"],
-    run: (o, log) => new Promise((done) => {
+    script: () => scripts("@signalwire/js/dist/index.min.js"),
+    run: (o, step) => new Promise((done, failed) => {
       const client = new Verto({ host: o.ws, login: o.login, password: o.password });
-      let answered = false;
       client.remoteElement = "sound";
-      client.enableMicrophone();
       client.disableWebcam();
+      client.setAudioSettings(o.audio).catch(() => {});
+      client.enableMicrophone();
       client.on("signalwire.ready", () => {
-        log.push("logged in");
-        client.newCall({ destinationNumber: o.number, audio: true, video: false, callerName: "Test" });
+        if (step.once("ready") && !o.wait) client.newCall({ destinationNumber: o.number, audio: o.audio, video: false, callerName: "Test" });
       });
-      client.on("signalwire.error", (e) => log.push("error " + JSON.stringify(e)));
-      client.on("signalwire.notification", (n) => {
+      client.on("signalwire.error", (e) => failed(new Error(JSON.stringify(e))));
+      client.on("signalwire.notification", async (n) => {
         if (!n.call) return;
-        if (n.call.state === "active" && !answered) {
-          answered = true;
-          log.push("answered");
-          setTimeout(() => { n.call.dtmf("5"); n.call.hold().then(() => n.call.hangup()); }, 1000);
+        const call = n.call;
+        if (call.state === "ringing" && o.wait && step.once("rings")) call.answer({ audio: o.audio, video: false });
+        if (call.state === "early") step.early();
+        if (call.state === "active" && step.once("answered")) {
+          await step.talk();
+          call.dtmf("7");
+          await call.hold();
+          await step.silence();
+          await call.unhold();
+          await step.talk();
+          call.hangup();
         }
-        if (n.call.state === "destroy") { log.push("ended"); done(); }
+        if (call.state === "destroy" && step.once("ended")) done();
       });
       client.connect();
     }),
   },
+  jssip: {
+    script: () => bundle("jssip/lib/JsSIP.js", "JsSIP"),
+    run: (o, step) => new Promise((done, failed) => {
+      const ua = new JsSIP.UA({ sockets: [new JsSIP.WebSocketInterface(o.sip)], uri: `sip:${o.login}@${o.domain}`, password: o.password });
+      const media = { mediaConstraints: { audio: o.audio, video: false }, pcConfig: { iceServers: [] } };
+      ua.on("registered", () => {
+        if (step.once("ready") && !o.wait) ua.call(`sip:${o.number}@${o.domain}`, media);
+      });
+      ua.on("registrationFailed", (e) => failed(new Error("refused " + e.cause)));
+      ua.on("newRTCSession", ({ session }) => {
+        if (session.direction === "incoming" && step.once("rings")) session.answer(media);
+        session.on("progress", (e) => { if (e.response && e.response.body) step.early(); });
+        session.on("failed", (e) => failed(new Error("failed " + e.cause)));
+        session.on("ended", () => { step.once("ended"); ua.stop(); done(); });
+        session.on("confirmed", async () => {
+          if (!step.once("answered")) return;
+          await step.talk();
+          session.sendDTMF("7");
+          session.sendDTMF("8", { transportType: "RFC2833" });
+          session.hold({}, () => session.unhold({}, async () => { await step.talk(); session.terminate(); }));
+        });
+      });
+      ua.start();
+    }),
+  },
+  sipjs: {
+    script: () => bundle("sip.js/lib/index.js", "SIP"),
+    run: async (o, step) => {
+      const agent = new SIP.UserAgent({
+        uri: SIP.UserAgent.makeURI(`sip:${o.login}@${o.domain}`), authorizationUsername: o.login, authorizationPassword: o.password,
+        transportOptions: { server: o.sip }, logLevel: "error",
+        sessionDescriptionHandlerFactoryOptions: { peerConnectionConfiguration: { iceServers: [] } },
+      });
+      const audio = { sessionDescriptionHandlerOptions: { constraints: { audio: o.audio, video: false } }, earlyMedia: true };
+      let arrived;
+      const invitation = new Promise((r) => { arrived = r; });
+      agent.delegate = { onInvite: arrived };
+      await agent.start();
+      const registerer = new SIP.Registerer(agent);
+      const registered = new Promise((r) => registerer.stateChange.addListener((s) => s === "Registered" && r()));
+      await registerer.register();
+      await registered;
+      step.once("ready");
+      const session = o.wait ? await invitation : new SIP.Inviter(agent, SIP.UserAgent.makeURI(`sip:${o.number}@${o.domain}`), audio);
+      if (o.wait) step.once("rings");
+      const state = (name) => new Promise((r) => session.stateChange.addListener((s) => s === name && r()));
+      const up = state("Established"), down = state("Terminated");
+      await (o.wait ? session.accept(audio) : session.invite({ requestDelegate: { onProgress: (r) => { if (r.message.body) step.early(); } } }));
+      await Promise.race([up, down]);
+      if (session.state !== "Established") throw new Error("failed");
+      step.once("answered");
+      const handler = session.sessionDescriptionHandler;
+      await step.talk();
+      handler.sendDtmf("8");
+      await session.info({ requestOptions: { body: { contentDisposition: "render", contentType: "application/dtmf-relay", content: "Signal=7\r\nDuration=160" } } });
+      for (const hold of [true, false]) {
+        session.sessionDescriptionHandlerOptionsReInvite = { hold };
+        await new Promise((done, failed) => session.invite({ requestDelegate: { onAccept: done, onReject: () => failed(new Error("re-INVITE refused")) } }));
+      }
+      await step.talk();
+      await session.bye();
+      await down;
+      step.once("ended");
+      await registerer.unregister();
+      await agent.stop();
+    },
+  },
 };
 
-// pages serves an empty page and the clients' scripts on any free port.
-function pages() {
-  const server = createServer((request, response) => {
-    if (request.url === "/") {
-      response.setHeader("Content-Type", "text/html");
-      response.end('<!doctype html><link rel="icon" href="data:,"><audio id="sound" autoplay></audio><video id="picture" autoplay></video>');
-      return;
-    }
-    try {
-      response.setHeader("Content-Type", "text/javascript");
-      response.end(readFileSync(join(here, "node_modules", new URL(request.url, "http://x").pathname)));
-    } catch {
-      response.statusCode = 404;
-      response.end();
-    }
-  });
-  return new Promise((ready) => server.listen(0, "127.0.0.1", () => ready(server)));
+// steps runs in the page: what the clients above are given as step. log gets every
+// step, in order.
+function steps(o, log) {
+  const seen = new Set();
+  let early = null;
+  const step = {
+    once(name) {
+      if (seen.has(name)) return false;
+      seen.add(name);
+      log.push(name);
+      if (name === "ready" && o.wait) window.waiting();
+      return true;
+    },
+    // early hears the tone of the early media and presses the key that it waits for.
+    early() {
+      if (!(Number(o.early) > 0) || early) return;
+      early = (async () => {
+        const pc = await step.connected();
+        log.push({ early: await window.ears.tone(window.ears.stream(pc), Number(o.early)) });
+        pc.getSenders().find((s) => s.dtmf).dtmf.insertDTMF("5", 160, 60);
+      })();
+      early.catch((e) => log.push({ problem: e.message }));
+    },
+    async talk() {
+      const pc = await step.connected();
+      log.push({ talk: await window.ears.tone(window.ears.stream(pc), Number(o.tone)) });
+    },
+    // connected waits until packets can flow, and gives the connection.
+    async connected() {
+      const pc = window.ears.latest;
+      await step.wait(() => pc.connectionState === "connected", "connection");
+      return pc;
+    },
+    async silence() {
+      log.push({ silence: await window.ears.silence(window.ears.stream(window.ears.latest)) });
+    },
+    async wait(fn, what) {
+      for (let n = 0; !fn(); n++) {
+        if (n > 400) throw new Error("no " + what);
+        await new Promise((r) => setTimeout(r, 50));
+      }
+    },
+  };
+  return step;
 }
 
-async function call(browser, base, client) {
+async function call(browser, base, name, client) {
   const page = await browser.newPage();
   const seen = { log: [], problems: [] };
   page.on("pageerror", (e) => seen.problems.push(e.message));
+  if (process.env.DEBUG) page.on("console", (m) => console.error(m.text()));
   try {
+    await page.addInitScript(ears);
+    await page.exposeFunction("waiting", () => console.error("waiting " + name));
     await page.goto(base);
-    // The connections that the client makes, to ask them what was heard.
-    await page.evaluate(() => {
-      window.connections = [];
-      const Plain = RTCPeerConnection;
-      window.RTCPeerConnection = function (...a) { const pc = new Plain(...a); window.connections.push(pc); return pc; };
-      window.RTCPeerConnection.prototype = Plain.prototype;
-      window.heard = 0;
-      setInterval(async () => {
-        for (const pc of window.connections) {
-          (await pc.getStats()).forEach((s) => { if (s.type === "inbound-rtp") window.heard = Math.max(window.heard, s.packetsReceived); });
-        }
-      }, 100);
-    });
-    for (const script of client.scripts) await page.addScriptTag({ url: base + script });
-    const run = `(async () => { const log = []; await Promise.race([(${client.run})(${JSON.stringify(o)}, log),
-      new Promise((r) => setTimeout(() => { log.push("timeout"); r(); }, ${limit}))]); return { log, packets: window.heard }; })()`;
-    Object.assign(seen, await page.evaluate(run));
+    await page.addScriptTag({ content: client.script() });
+    const run = `(async () => { const log = []; const o = ${JSON.stringify({ ...o, audio })};
+      const step = (${steps})(o, log);
+      await Promise.race([(${client.run})(o, step), new Promise((r) => setTimeout(r, ${limit}))]).catch((e) => log.push({ problem: String(e && e.message || e) }));
+      return log; })()`;
+    seen.log = await page.evaluate(run);
   } catch (e) {
     seen.problems.push(e.message.split("\n")[0]);
   }
   await page.close();
-  for (const step of ["logged in", "answered", "ended"]) if (!seen.log.includes(step)) seen.problems.push("not " + step);
-  if (!(seen.packets > 20)) seen.problems.push("heard nothing");
+  const want = ["ready", ...(o.wait ? ["rings"] : []), "answered", "ended"];
+  for (const s of want) if (!seen.log.includes(s)) seen.problems.push("not " + s);
+  for (const s of seen.log) if (s.problem) seen.problems.push(s.problem);
+  if (seen.log.filter((s) => s.talk).length < 2) seen.problems.push("did not hear itself twice");
+  if (!o.wait && Number(o.early) > 0) {
+    const at = seen.log.findIndex((s) => s.early);
+    if (at < 0 || at > seen.log.indexOf("answered")) seen.problems.push("no early media before the answer");
+  }
   return seen;
 }
 
-const server = await pages();
-const base = `http://127.0.0.1:${server.address().port}/`;
+const server = await serve('<audio id="sound" autoplay></audio><video id="picture" autoplay></video>');
 const report = {};
-const browser = await chromium.launch({
-  executablePath: o.chromium, headless: true,
-  args: ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--autoplay-policy=no-user-gesture-required",
-    "--disable-gpu", "--disable-dev-shm-usage", "--disable-features=WebRtcHideLocalIpsWithMdns", "--ignore-certificate-errors"],
-});
+const { browser, close } = await open({ chromium: o.chromium, tone: o.tone });
 for (const [name, client] of Object.entries(clients)) {
-  if (!o.client || o.client === name) report[name] = await call(browser, base, client);
+  if (!o.client || o.client === name) report[name] = await call(browser, server.url, name, client);
 }
-await browser.close();
+await close();
 server.close();
 console.log(JSON.stringify(report, null, 2));
 process.exitCode = Object.values(report).some((r) => r.problems.length > 0) ? 1 : 0;

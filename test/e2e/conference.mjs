@@ -1,26 +1,27 @@
 // Joins a conference of a running switch from a real browser and follows its
 // LiveArray: prints as JSON every change of the rows.
 //
-//   npm install --no-package-lock
+//   npm ci
 //   node conference.mjs --ws ws://127.0.0.1:8081 --login 1000 --password 1234 --number 3001 --members 3
 //
-// It waits until --members members are in the room (others bring them in), and
-// hangs up. Options: --chromium P. The exit status is 0 if the rows came, in order and without
-// a gap; else 1, and "problems" says why.
+// It writes "joined" to standard error, waits until --members members are in the
+// room (others bring them in) and what they say is heard (--expect-hz A,B), and hangs
+// up. Its own microphone hears --hz (440). Options: --chromium P. The exit status is 0
+// if the rows came, in order and without a gap; else 1, and "problems" says why.
 
-import { createServer } from "node:http";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
+import { ears, open, serve } from "./browser.mjs";
 
 const text = { type: "string" };
 const { values: o } = parseArgs({
   options: {
     ws: { ...text, default: "ws://127.0.0.1:8081" }, login: { ...text, default: "1000" }, password: { ...text, default: "1234" },
-    number: { ...text, default: "3001" }, members: { ...text, default: "1" }, chromium: { ...text, default: "/usr/bin/chromium" },
+    number: { ...text, default: "3001" }, members: { ...text, default: "1" },
+    hz: { ...text, default: "440" }, "expect-hz": text, chromium: { ...text, default: "/usr/bin/chromium" },
   },
 });
 
-const limit = 30000; // ms for the whole
+const limit = 60000; // ms for the whole
 
 // follow runs in the page.
 async function follow(o) {
@@ -68,13 +69,16 @@ async function follow(o) {
     for (let i = wants.length - 1; i >= 0; i--) if (wants[i].fits()) wants.splice(i, 1)[0].done();
   };
   await request("login", { login: o.login, passwd: o.password });
-  const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+  const stream = await navigator.mediaDevices.getUserMedia({ audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } });
   for (const track of stream.getTracks()) pc.addTrack(track, stream);
   await pc.setLocalDescription(await pc.createOffer());
   await new Promise((done) => { pc.onicegatheringstatechange = () => pc.iceGatheringState === "complete" && done(); });
   const dialogParams = { callID, destination_number: o.number, caller_id_name: "Page", caller_id_number: o.login };
   await request("verto.invite", { sdp: pc.localDescription.sdp, dialogParams });
+  await until(() => rows.has(callID));
+  window.joined();
   await until(() => rows.size >= Number(o.members));
+  if (o["expect-hz"]) seen.heard = await window.ears.tones(window.ears.stream(pc), o["expect-hz"].split(",").map(Number));
   seen.rows = [...rows.values()];
   if (!rows.has(callID)) seen.problems.push("no row for the page itself");
   await request("verto.bye", { dialogParams });
@@ -82,26 +86,22 @@ async function follow(o) {
   return seen;
 }
 
-const server = createServer((_, response) => {
-  response.setHeader("Content-Type", "text/html");
-  response.end('<!doctype html><link rel="icon" href="data:,">');
-});
-await new Promise((ready) => server.listen(0, "127.0.0.1", ready));
-const browser = await chromium.launch({
-  executablePath: o.chromium, headless: true,
-  args: ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--disable-gpu", "--disable-dev-shm-usage",
-    "--disable-features=WebRtcHideLocalIpsWithMdns", "--ignore-certificate-errors"],
-});
+const server = await serve();
+const { browser, close } = await open({ chromium: o.chromium, tone: o.hz });
+let timer;
 let report = { changes: [], rows: [], problems: [] };
 try {
   const page = await browser.newPage();
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
+  await page.addInitScript(ears);
+  await page.exposeFunction("joined", () => console.error("joined"));
+  await page.goto(server.url);
   report = await Promise.race([page.evaluate(follow, o),
-    new Promise((_, failed) => setTimeout(() => failed(new Error(`not ${o.members} members in time`)), limit))]);
+    new Promise((_, failed) => { timer = setTimeout(() => failed(new Error(`not ${o.members} members in time`)), limit); })]);
 } catch (e) {
   report.problems.push(e.message.split("\n")[0]);
 }
-await browser.close();
+clearTimeout(timer);
+await close();
 server.close();
 console.log(JSON.stringify(report, null, 2));
 process.exitCode = report.problems.length > 0 ? 1 : 0;

@@ -1,7 +1,7 @@
 // Uses the page of a running switch by keyboard alone in a real browser, judges
 // what assistive technology sees of it, and takes its pictures.
 //
-//   npm install --no-package-lock
+//   npm ci
 //   node page.mjs --url http://127.0.0.1:8080/ --login 1000 --password 1234 --number 9196
 //
 // Options: --pictures DIR (write page-desktop.png and page-phone.png there),
@@ -11,7 +11,7 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { chromium } from "playwright-core";
+import { open } from "./browser.mjs";
 
 const text = { type: "string" };
 const { values: o } = parseArgs({
@@ -133,10 +133,7 @@ async function run(browser, name) {
   await page.close();
 }
 
-const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage",
-  "--disable-features=WebRtcHideLocalIpsWithMdns", "--ignore-certificate-errors"];
-if (!o["no-microphone"]) args.push("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream");
-const browser = await chromium.launch({ executablePath: o.chromium, headless: true, args });
+const { browser, close } = await open({ chromium: o.chromium, tone: null, microphone: !o["no-microphone"] });
 for (const name of Object.keys(sizes)) {
   try {
     await run(browser, name);
@@ -144,6 +141,6 @@ for (const name of Object.keys(sizes)) {
     problems.push(`${name}: ${e.message.split("\n")[0]}`);
   }
 }
-await browser.close();
+await close();
 console.log(JSON.stringify({ steps, problems }, null, 2));
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -66,6 +66,11 @@ func freshBox(t *testing.T, far *box.Box) site {
 		Files: map[string]string{"sip_profiles/external/carrier.xml": gatewayTo(far)},
 		Sets:  map[string]string{"default_provider": "carrier"},
 	})
+	return siteOf(b)
+}
+
+// siteOf is a box of this process.
+func siteOf(b *box.Box) site {
 	return site{offset: b.Offset, data: b.Data, password: b.Password, socket: b.Secrets.EventSocketPassword}
 }
 
