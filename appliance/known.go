@@ -83,17 +83,16 @@ func parameters() map[string]map[string]bool {
 
 // known is what this switch understands, for conf.Check.
 func (b *Box) known() conf.Known {
-	k := conf.Known{Modules: map[string]bool{}, Applications: map[string]bool{}, Params: parameters()}
+	k := conf.Known{Modules: map[string]bool{}, Applications: map[string]bool{}, Remarks: map[string]string{}, Params: parameters()}
 	for _, m := range modules {
 		k.Modules[m] = true
 	}
 	for _, a := range b.Switch.Applications() {
 		k.Applications[strings.ToLower(a.Name)] = true
 	}
-	if !b.allowShell() {
-		k.Remarks = map[string]string{}
-		for _, name := range []string{"system", "bgsystem"} {
-			k.Remarks[name] = "does nothing until allow-shell is true in switch.conf, or --set allow_shell=true"
+	for name, missing := range partlyApplications {
+		if !b.allowShell() || name != "system" && name != "bgsystem" {
+			k.Remarks[name] = missing
 		}
 	}
 	return k

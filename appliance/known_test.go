@@ -123,3 +123,21 @@ func TestCheck_Vanilla(t *testing.T) {
 		t.Errorf("nothing is said of the stock password:\n%s", out.String())
 	}
 }
+
+func TestPartly_NamesWhatExists(t *testing.T) {
+	b, err := Open(t.Context(), Options{Data: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Stop()
+	for name := range partlyApplications {
+		if b.Switch.Application(name) == nil {
+			t.Errorf("there is no application %s", name)
+		}
+	}
+	for name := range partlyCommands {
+		if b.Switch.Command(name) == nil {
+			t.Errorf("there is no command %s", name)
+		}
+	}
+}

@@ -183,7 +183,7 @@ func (c *checker) actions(n *Node) {
 		if app := n.Attr("application"); app != "" && !c.known.Applications[strings.ToLower(app)] {
 			c.say(n, Warn, "application %q does not exist in this switch; a call that reaches it is hung up", app)
 		} else if remark := c.known.Remarks[strings.ToLower(app)]; remark != "" {
-			c.say(n, Info, "application %q: %s", app, remark)
+			c.say(n, Info, "application %q is supported in part: %s", app, remark)
 		}
 		return
 	}

@@ -79,7 +79,7 @@ func TestCheck(t *testing.T) {
 		`freeswitch.xml:36: warning: directory: parameter "secret-thing" (value "…") is not supported; it has no effect`,
 		`freeswitch.xml:33: warning: gateway "u" of a user is not started: no SIP profile has <domain name="d" parse="true"/>`,
 		`freeswitch.xml:27: warning: application "rxfax" does not exist in this switch; a call that reaches it is hung up`,
-		`freeswitch.xml:27: info: application "System": is off`,
+		`freeswitch.xml:27: info: application "System" is supported in part: is off`,
 		`freeswitch.xml:21: warning: application "rxfax" does not exist in this switch; pressing 1 leaves the menu`,
 		`freeswitch.xml:35: warning: user 4 has the password "4", which everybody knows; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,
 		`freeswitch.xml:1: warning: default_password is "1234", which everybody knows, and 2 users have it; it is refused from off the box until it is changed, or insecure_passwords=allow is set`,

@@ -38,10 +38,9 @@ func main() {
 const head = `# Compatibility
 
 What FreeSWITCH has, as far as the fact sheets in [reference](reference) name it, and whether this switch has it. The page is made by ` + "`go run ./docs/compat`" + ` from
-the tables of the switch itself. **Yes** says that the name exists and answers, not that every option of it was tried; how it differs in detail stands in [differences.md](differences.md). Some commands only answer, because what they
-steer is not there: ` + "`uuid_preprocess`, `uuid_video_refresh`, `pool_stats`, `hash_remote`, and of `conference` what concerns video and positions" + `.
-**Partly**, of a parameter: it is accepted and has no effect, because what it asks for is so anyway or concerns something that is not there. **Partly**, of an
-event: it can be subscribed to and sent by programs, but the switch itself never fires it. **No**: it is unknown; ` + "`switchlet check`" + ` names it in a configuration.
+the tables of the switch itself. **Yes** says that the name exists and does what it is for, not that every option of it was tried; how it differs in detail stands in [differences.md](differences.md).
+**Partly**, of an application, a command or a method: what is missing stands behind it. **Partly**, of a parameter: it is accepted and has no effect, because what it asks for is so anyway or concerns something that is not
+there. **Partly**, of an event: it can be subscribed to and sent by programs, but the switch itself never fires it. **No**: it is unknown; ` + "`switchlet check`" + ` names it in a configuration.
 `
 
 // list is one chapter of the page.
@@ -49,6 +48,8 @@ type list struct {
 	title string
 	facts []fact
 	has   func(fact) string // "yes", "partly" or "no"
+	// lacks says what is missing of what is there in part; nil: nothing is told.
+	lacks func(fact) string
 }
 
 // write makes the page for the checkout at root.
@@ -103,6 +104,9 @@ func (l list) print(b *strings.Builder, answer string) {
 			b.WriteString(" · ")
 		}
 		fmt.Fprintf(b, "`%s`", f.name)
+		if answer == "partly" && l.lacks != nil {
+			fmt.Fprintf(b, " (%s)", l.lacks(f))
+		}
 		if place = f.place; !begun {
 			begun = true
 		}
@@ -137,6 +141,21 @@ func chapters(ctx context.Context, root string, box *appliance.Box) ([]list, err
 	if err != nil {
 		return nil, err
 	}
+	// answers tells of a name whether it is there, and what it lacks.
+	answers := func(kind string, there func(fact) bool, name func(fact) string) (has, lacks func(fact) string) {
+		lacks = func(f fact) string { return appliance.Partly(kind, name(f)) }
+		return func(f fact) string {
+			if there(f) && lacks(f) != "" {
+				return "partly"
+			}
+			return yes(there(f))
+		}, lacks
+	}
+	plain := func(f fact) string { return f.name }
+	method := func(f fact) string { return f.place + "." + f.name }
+	hasApp, appLacks := answers("application", func(f fact) bool { return box.Switch.Application(f.name) != nil }, plain)
+	hasCommand, commandLacks := answers("command", func(f fact) bool { return box.Switch.Command(f.name) != nil }, plain)
+	hasMethod, methodLacks := answers("lua", func(f fact) bool { return methods[method(f)] }, method)
 	params := box.Parameters()
 	parameters := configurations(part("config.md", "## §5", "## §6"))
 	for i := range parameters {
@@ -150,8 +169,8 @@ func chapters(ctx context.Context, root string, box *appliance.Box) ([]list, err
 		lua = append(lua, rows(part("lua.md", c[1], c[2]), c[3], c[0])...)
 	}
 	return []list{
-		{"Applications", rows(part("api-commands.md", "## §5", "## §6"), "App", ""), func(f fact) string { return yes(box.Switch.Application(f.name) != nil) }},
-		{"Commands", rows(part("api-commands.md", "## §2", "## §3"), "Command", ""), func(f fact) string { return yes(box.Switch.Command(f.name) != nil) }},
+		{"Applications", rows(part("api-commands.md", "## §5", "## §6"), "App", ""), hasApp, appLacks},
+		{"Commands", rows(part("api-commands.md", "## §2", "## §3"), "Command", ""), hasCommand, commandLacks},
 		{"Events", words(part("esl.md", "### 4.1", "### 4.2")[1:], ""), func(f fact) string {
 			if _, ok := event.ParseType(f.name); !ok {
 				return "no"
@@ -160,8 +179,8 @@ func chapters(ctx context.Context, root string, box *appliance.Box) ([]list, err
 				return "yes"
 			}
 			return "partly"
-		}},
-		{"Lua", lua, func(f fact) string { return yes(methods[f.place+"."+f.name]) }},
+		}, nil},
+		{"Lua", lua, hasMethod, methodLacks},
 		{"Parameters", parameters, func(f fact) string {
 			switch answer := params[f.place][strings.ToLower(f.name)]; answer {
 			case "":
@@ -169,7 +188,7 @@ func chapters(ctx context.Context, root string, box *appliance.Box) ([]list, err
 			default:
 				return answer
 			}
-		}},
+		}, nil},
 	}, failed
 }
 
