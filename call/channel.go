@@ -85,6 +85,7 @@ type Channel struct {
 	serial int64
 	leg    Leg
 	port   *media.Port
+	idling atomic.Int32 // waits that send_silence_when_idle fills
 	vars   *Vars
 	scope  scopes
 	inbox  chan *Message

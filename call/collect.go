@@ -31,6 +31,7 @@ func (c *Channel) Collect(ctx context.Context, o CollectOptions) (digits string,
 		o.Inter = o.First
 	}
 	c.clearBreak()
+	defer c.idle()()
 	var end time.Time
 	if o.Total > 0 {
 		end = time.Now().Add(o.Total)

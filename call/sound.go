@@ -225,6 +225,7 @@ func (c *Channel) Sleep(ctx context.Context, d time.Duration, o WaitOptions) err
 	t := time.AfterFunc(d, func() { close(done) })
 	defer t.Stop()
 	c.clearBreak()
+	defer c.idle()()
 	return c.Wait(ctx, done, o)
 }
 

@@ -106,6 +106,7 @@ func (c *Channel) Park(ctx context.Context) error {
 			defer stop()
 		}
 	}
+	defer c.idle()()
 	c.Fire(event.ChannelPark, nil, nil)
 	var err error
 	for {
