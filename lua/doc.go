@@ -8,6 +8,7 @@
 // goroutine of whoever started it: the channel's for the application, a new one
 // for luarun. Values go in as globals; what a script wrote to its stream comes
 // out. Sound, digits and variables are the channel's business (call), data the
-// store's; nothing here opens a socket. A script that fails ends alone: its error
+// store's, requests by HTTP go through Options.HTTP; nothing else here opens a
+// socket. A script that fails ends alone: its error
 // and traceback go to the log, the call goes on.
 package lua

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/http"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -47,6 +48,8 @@ type Options struct {
 	// ScriptDir is where relative script names are looked for first, Builtin next.
 	ScriptDir string
 	Builtin   fs.FS
+	// HTTP makes the requests of socket.http; nil: a client of its own.
+	HTTP *http.Client
 	// AllowShell lets scripts run programs: os.execute, io.popen, email.
 	AllowShell bool
 	Limits     Limits
@@ -103,6 +106,7 @@ type Host struct {
 	sw      *call.Switch
 	chunks  *chunks
 	regexes *regex.Cache
+	client  *http.Client
 	classes []*class
 	by      classSet
 	// modulePath is package.path as lua.conf and the environment have it.
@@ -151,6 +155,9 @@ func New(o Options) *Host {
 	}
 	h := &Host{opts: o, sw: o.Switch, chunks: newChunks(o.ScriptDir, o.Builtin),
 		regexes: regex.NewCache(256), scripts: make(map[*script]*watching), bounds: o.Limits}
+	if h.client = o.HTTP; h.client == nil {
+		h.client = &http.Client{}
+	}
 	h.by = newClassSet()
 	h.classes = h.by.all()
 	h.ctx, h.cancel = context.WithCancelCause(context.Background())

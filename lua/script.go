@@ -37,12 +37,14 @@ type script struct {
 	// readFrom is the session that a script last read the method originate from.
 	readFrom *session
 	concat   *glua.LFunction // what a .. b calls
-	resting  atomic.Int32    // inside blocking functions: not computing
-	rests    atomic.Uint32   // how often that has begun
-	pulse    *pulse          // the machine's context
-	weigh    atomic.Bool     // asks for weight
-	weight   atomic.Uint64   // what the values took when they were last weighed, in bytes
-	built    int64           // bytes of strings since the memory was looked at
+	// null and emptyArray stand for what JSON has and Lua has not.
+	null, emptyArray *glua.LUserData
+	resting          atomic.Int32  // inside blocking functions: not computing
+	rests            atomic.Uint32 // how often that has begun
+	pulse            *pulse        // the machine's context
+	weigh            atomic.Bool   // asks for weight
+	weight           atomic.Uint64 // what the values took when they were last weighed, in bytes
+	built            int64         // bytes of strings since the memory was looked at
 }
 
 // finalizer is an object that holds something beyond its memory.

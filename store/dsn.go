@@ -123,7 +123,7 @@ func (s *Store) named(dsn, text string) (*target, error) {
 // quoted or up to the next separator, and ://user:….
 var (
 	passwords = regexp.MustCompile(`(?i)\b(password|passwd|pwd)(\s*=\s*)('(?:[^'\\]|\\.)*'|[^;\s]*)`)
-	inPairs   = regexp.MustCompile(`(?i)\b(password|passwd|pwd)(\s*=\s*)([^;]*)`)
+	inPairs   = regexp.MustCompile(`(?i)\b(password|passwd|pwd)(\s*=\s*)(\{(?:[^}]|\}\})*\}|'(?:[^']|'')*'|"(?:[^"]|"")*"|[^;]*)`)
 	userinfo  = regexp.MustCompile(`(://[^/:@\s]*):[^/@\s]*@`)
 )
 

@@ -327,9 +327,12 @@ func (c *sqliteSession) names(stmt uintptr) []string {
 func (c *sqliteSession) row(stmt uintptr, n int) []Value {
 	values := make([]Value, n)
 	for i := range values {
-		if sqlite3.Xsqlite3_column_type(c.tls, stmt, int32(i)) == sqlite3.SQLITE_NULL {
+		switch sqlite3.Xsqlite3_column_type(c.tls, stmt, int32(i)) {
+		case sqlite3.SQLITE_NULL:
 			values[i].Null = true
 			continue
+		case sqlite3.SQLITE_INTEGER, sqlite3.SQLITE_FLOAT:
+			values[i].Number = true
 		}
 		p := sqlite3.Xsqlite3_column_text(c.tls, stmt, int32(i))
 		size := int(sqlite3.Xsqlite3_column_bytes(c.tls, stmt, int32(i)))

@@ -75,6 +75,8 @@ type Session interface {
 type Value struct {
 	Text string
 	Null bool
+	// Number is whether SQLite keeps it as a number; servers give texts only.
+	Number bool
 }
 
 // Store owns all databases of a switch. It is safe for concurrent use.

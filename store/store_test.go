@@ -85,7 +85,9 @@ func TestShown_HidesPasswords(t *testing.T) {
 		`pgsql://password='it\'s secret' host=h`:         "pgsql://password=*** host=h",
 		"mariadb://Server=h; Uid=u; Pwd=secret;":         "mariadb://Server=h; Uid=u; Pwd=***;",
 		"postgres://user:secret@host/db?sslmode=disable": "postgres://user:***@host/db?sslmode=disable",
-		"sqlite://name": "sqlite://name",
+		"mariadb://Uid=u;Pwd={se;c}}ret};Db=d":           "mariadb://Uid=u;Pwd=***;Db=d",
+		"mssql://Uid=u;Pwd='se;cret';Db=d":               "mssql://Uid=u;Pwd=***;Db=d",
+		"sqlite://name":                                  "sqlite://name",
 	} {
 		if got := Shown(dsn); got != want {
 			t.Errorf("%q, want %q", got, want)
