@@ -72,11 +72,12 @@ const (
 	defaultScripts = 5000
 )
 
-// watchInterval is how often running scripts are looked at, weighInterval how often
-// those that compute are weighed while the heap is larger than one of them may be.
+// watchInterval is how often running scripts are looked at. Those that compute are
+// weighed while the heap is larger than one of them may be, so that it takes a
+// weighShare-th of their time at most.
 const (
 	watchInterval = 25 * time.Millisecond
-	weighInterval = time.Second
+	weighShare    = 5
 )
 
 // ErrClosed is the cause of scripts that end because the Host closes.
@@ -336,7 +337,7 @@ func (h *Host) look(heap uint64) (left bool) {
 		if limit := h.bounds.Compute; limit > 0 && w.spent >= limit {
 			s.cancel(errCompute(limit))
 		}
-		if heap > min(h.bounds.Memory, h.bounds.Heap/2) && now.Sub(w.weighed) >= weighInterval {
+		if heap > min(h.bounds.Memory, h.bounds.Heap/2) && now.Sub(w.weighed) >= weighShare*time.Duration(s.weighing.Load()) {
 			w.weighed = now
 			s.weigh.Store(true)
 		}

@@ -209,14 +209,20 @@ func TestHost_TenThousandRunsLeaveMemoryAndGoroutinesFlat(t *testing.T) {
 		t.Skip("takes some seconds")
 	}
 	b := newBox(t, "", nil)
-	good := b.script(`local e = freeswitch.Event("CUSTOM", "x::y") e:addHeader("a", "b") local t = {} for i = 1, 100 do t[i] = {i} end
+	b.write("plain.lua", `local t = {} for i = 1, 10 do t[i] = {i} end stream:write("ok")`)
+	b.write("much.lua", `local e = freeswitch.Event("CUSTOM", "x::y") e:addHeader("a", "b") require("cjson").encode({1})
 		local d = freeswitch.Dbh("flat") d:query("select 1", function(r) end) coroutine.wrap(function() coroutine.yield(1) end)() stream:write("ok")`)
-	bad := b.script(`local t = {} error("no " .. #t)`)
+	b.write("bad.lua", `local t = {} error("no " .. #t)`)
 	round := func(n int) {
 		for i := range n {
-			if i%10 == 9 {
-				b.api("lua " + bad)
-			} else if got := b.api("lua " + good); got != "ok" {
+			name, want := "plain.lua", "ok"
+			switch i % 10 {
+			case 3:
+				name = "much.lua"
+			case 9:
+				name, want = "bad.lua", "-ERR Cannot execute script\n"
+			}
+			if got := b.api("lua " + name); got != want {
 				t.Fatalf("run %d: %q", i, got)
 			}
 			b.logged()

@@ -44,6 +44,7 @@ type script struct {
 	pulse            *pulse        // the machine's context
 	weigh            atomic.Bool   // asks for weight
 	weight           atomic.Uint64 // what the values took when they were last weighed, in bytes
+	weighing         atomic.Int64  // how long that took, ns
 	built            int64         // bytes of strings since the memory was looked at
 }
 

@@ -2,6 +2,7 @@ package lua
 
 import (
 	"context"
+	"time"
 	"unsafe"
 
 	glua "github.com/yuin/gopher-lua"
@@ -50,6 +51,7 @@ const (
 // weighSelf estimates what the script's values take, and ends the script if that is
 // more than one may hold.
 func (s *script) weighSelf() {
+	began := time.Now()
 	limit := s.host.limits().Memory
 	w := scale{limit: limit, seen: make(map[unsafe.Pointer]struct{})}
 	w.value(s.L.G.Global)
@@ -61,6 +63,7 @@ func (s *script) weighSelf() {
 		w.inside(v)
 	}
 	s.weight.Store(w.total)
+	s.weighing.Store(int64(time.Since(began)))
 	if w.over() {
 		s.cancel(errMemory(limit))
 	}
