@@ -53,7 +53,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		return fmt.Errorf("sip: %w", err)
 	}
 	scripts, rooms := b.scripts(), b.conferences()
-	watch := b.newMonitor()
+	watch := b.newMonitor(scripts)
 	web := b.newWeb(ui.Handler(), watch, verto, sockets)
 	var unwatch func()
 	b.parts = []part{
@@ -80,9 +80,9 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 func nothing() error { return nil }
 
 // newMonitor makes what shows the switch to those who run it.
-func (b *Box) newMonitor() *monitor.Monitor {
+func (b *Box) newMonitor(scripts *lua.Host) *monitor.Monitor {
 	password, weak := b.socketPassword()
-	return monitor.New(monitor.Options{Switch: b.Switch, Password: password, Weak: weak, History: b.recorder.Recent})
+	return monitor.New(monitor.Options{Switch: b.Switch, Password: password, Weak: weak, History: b.recorder.Recent, Scripts: scripts})
 }
 
 // newBrowsers makes the browsers' side.

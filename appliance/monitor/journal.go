@@ -2,24 +2,20 @@ package monitor
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/lua"
 )
 
 // What is kept of the log for those who come later.
 const (
 	keptLines    = 300
-	keptFailures = 50
 	lineLimit    = 2 << 10 // bytes of a kept line
-	failureLimit = 8 << 10 // bytes of a kept traceback
+	shownLimit   = 8 << 10 // bytes of a line that is shown as it comes
 	journalQueue = 1024    // lines on their way into the journal; newer ones are lost
 )
-
-// traceback is what every error of a script has in the log.
-const traceback = "stack traceback:"
 
 // Line is a line of the log. Time is milliseconds since 1970.
 type Line struct {
@@ -30,16 +26,14 @@ type Line struct {
 	Text  string `json:"text"`
 }
 
-// journal keeps the last lines of the log from notices up, and the last failures
-// of scripts.
+// journal keeps the last lines of the log from notices up.
 type journal struct {
 	log      *call.Log
 	follower *call.LogFollower
 	done     sync.WaitGroup
 
-	mu       sync.Mutex
-	lines    []kept
-	failures []Line
+	mu    sync.Mutex
+	lines []kept
 }
 
 // kept is a line, and what tells it from others, so that nobody gets it twice.
@@ -80,18 +74,10 @@ func (j *journal) close() {
 func (j *journal) keep(line *call.LogLine) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.lines = push(j.lines, keptLines, kept{lineOf(line, lineLimit), line.Level, markOf(line)})
-	if strings.Contains(line.Text, traceback) {
-		j.failures = push(j.failures, keptFailures, lineOf(line, failureLimit))
+	if len(j.lines) >= keptLines {
+		j.lines = append(j.lines[:0], j.lines[len(j.lines)-keptLines+1:]...)
 	}
-}
-
-// push appends, and lets the oldest go when there are limit already.
-func push[T any](list []T, limit int, line T) []T {
-	if len(list) >= limit {
-		list = append(list[:0], list[len(list)-limit+1:]...)
-	}
-	return append(list, line)
+	j.lines = append(j.lines, kept{lineOf(line, lineLimit), line.Level, markOf(line)})
 }
 
 func (j *journal) tail(level call.Level) []kept {
@@ -118,18 +104,15 @@ func lineOf(l *call.LogLine, limit int) Line {
 	return out
 }
 
-// scripts answers with the calls that run a script now, and the last failures,
-// newest first.
+// maxScripts bounds the running scripts of one answer.
+const maxScripts = 200
+
+// scripts answers with the scripts that run and the last failures.
 func (m *Monitor) scripts(w http.ResponseWriter, _ *http.Request) {
-	running := []Leg{}
-	for _, c := range m.o.Switch.Channels() {
-		if app, _ := c.LastApplication(); app == "lua" && c.Up() && len(running) < maxCalls {
-			running = append(running, leg(c))
-		}
+	running, failures := []lua.Running{}, []lua.Failure{}
+	if m.o.Scripts != nil {
+		running = append(running, m.o.Scripts.Running()...)
+		failures = append(failures, m.o.Scripts.Failures()...)
 	}
-	m.journal.mu.Lock()
-	failures := append([]Line{}, m.journal.failures...)
-	m.journal.mu.Unlock()
-	slices.Reverse(failures)
-	answer(w, map[string]any{"running": running, "failures": failures})
+	answer(w, map[string]any{"total": len(running), "running": running[:min(len(running), maxScripts)], "failures": failures})
 }

@@ -26,6 +26,7 @@ import (
 
 	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/lua"
 )
 
 // Limits of what is answered at once.
@@ -46,6 +47,14 @@ type Options struct {
 	// History reads the call history, newest first, from before the given end on;
 	// nil: there is none.
 	History func(ctx context.Context, before time.Time, limit int) ([]cdr.Row, error)
+	// Scripts knows the scripts that run and those that failed.
+	Scripts Scripts
+}
+
+// Scripts is what runs scripts.
+type Scripts interface {
+	Running() []lua.Running
+	Failures() []lua.Failure // the last ones, newest first
 }
 
 // Monitor answers for one switch.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/appliance/monitor"
+	"github.com/switchlet/switchlet/lua"
 	"github.com/switchlet/switchlet/test/box"
 )
 
@@ -111,11 +112,11 @@ func TestLog_BeginsWithWhatWasAndGoesOn(t *testing.T) {
 	b := box.Start(t, box.Setup{Scripts: map[string]string{"broken.lua": "local function inner() error('boom') end\ninner()\n"}})
 	c := b.ESL(t)
 	b.API(t, c, "log warning before")
-	box.Eventually(t, 10*time.Second, "the failure of the script", func() bool {
-		b.API(t, c, "lua broken.lua")
-		failed := read[struct{ Failures []monitor.Line }](t, b, "scripts").Failures
-		return len(failed) > 0 && strings.Contains(failed[0].Text, "boom") && strings.Contains(failed[0].Text, "broken.lua:1")
-	})
+	b.API(t, c, "lua broken.lua")
+	failed := read[struct{ Failures []lua.Failure }](t, b, "scripts").Failures
+	if len(failed) != 1 || !strings.Contains(failed[0].Message, "boom") || !strings.Contains(failed[0].Traceback, "broken.lua:2") {
+		t.Errorf("failures %+v", failed)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	resp := ask(t, b, "log?level=info")

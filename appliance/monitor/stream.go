@@ -86,7 +86,7 @@ func (m *Monitor) log(w http.ResponseWriter, r *http.Request) {
 			switch {
 			case ok && sent[markOf(line)]:
 				delete(sent, markOf(line))
-			case !ok || !send(lineOf(line, failureLimit)) || !s.told(f.Lost()):
+			case !ok || !send(lineOf(line, shownLimit)) || !s.told(f.Lost()):
 				return
 			}
 		case <-s.beat.C:

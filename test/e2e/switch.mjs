@@ -49,7 +49,7 @@ async function run(page) {
   await page.getByRole("list", { name: "Log" }).getByText(o.failure).first().waitFor({ timeout: limit });
   await page.getByRole("tab", { name: "Scripts" }).click();
   const failed = page.getByRole("list", { name: "Failed scripts" }).getByRole("listitem").filter({ hasText: o.failure }).first();
-  await failed.getByText("stack traceback").waitFor({ timeout: limit });
+  await failed.getByText("in main chunk").waitFor({ timeout: limit });
   await page.getByRole("tab", { name: "Events" }).click();
   await page.getByLabel(/^Names of events/).fill("HEARTBEAT DTMF CHANNEL_HANGUP_COMPLETE");
   await page.keyboard.press("Tab");

@@ -197,10 +197,12 @@ function eventLine(e) {
 async function showScripts() {
   const { running, failures } = await read("scripts");
   const none = (text) => [element("li", text)];
-  $("scripts-running").replaceChildren(...(running.length ? running.map((l) => element("li", `${l.data}: ${who(l.callerName, l.caller)} to ${l.destination}`)) : none("None")));
+  $("scripts-running").replaceChildren(...(running.length ? running.map((r) => element("li",
+    `${r.script}, since ${new Date(r.began).toLocaleTimeString()}${r.uuid ? ", call " + r.uuid : ""}, ${r.waits ? "waits" : "computes"}`)) : none("None")));
   $("scripts-failed").replaceChildren(...(failures.length ? failures.map((f) => {
     const item = element("li");
-    item.append(element("p", `${new Date(f.time).toLocaleString()}${f.uuid ? ", call " + f.uuid : ""}`), element("pre", f.text));
+    item.append(element("p", `${new Date(f.time).toLocaleString()} ${f.script}${f.uuid ? ", call " + f.uuid : ""}`),
+      element("pre", [f.message, f.traceback, ...(f.values || []).map((v) => `${v.name} = ${v.value}`)].filter(Boolean).join("\n")));
     return item;
   }) : none("None")));
 }
