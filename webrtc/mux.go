@@ -9,9 +9,9 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
 )
 
@@ -69,20 +69,14 @@ func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
 	s.mu.RLock()
 	p := s.peers[from]
 	s.mu.RUnlock()
-	switch {
-	case b[0] <= 3:
+	if b[0] <= 3 {
 		// A browser's new call may come from an address that an older one had.
 		if q := s.named(b); q != nil {
 			p = q
 		}
-	case p == nil:
-	case isMedia(b) && p.wire.take(b):
-		return
-	case b[0] == recordHandshake:
-		p.wire.short.hello(b, true)
 	}
 	if p != nil {
-		p.put(b, from)
+		p.arrived(b, from)
 	}
 }
 
@@ -157,9 +151,19 @@ type path struct {
 	once   sync.Once
 	closed chan struct{}
 	addrs  []netip.AddrPort // that were sent to, oldest first; under socket.mu
+
+	streams   map[netip.AddrPort]*stream // over TCP, by the far end; under socket.mu
+	streaming atomic.Bool                // there was one
 }
 
-func (p *path) put(b []byte, from netip.AddrPort) {
+// arrived takes what came for the call.
+func (p *path) arrived(b []byte, from netip.AddrPort) {
+	switch {
+	case isMedia(b) && p.wire.take(b):
+		return
+	case b[0] == recordHandshake:
+		p.wire.short.hello(b, true)
+	}
 	select {
 	case p.in <- &datagram{bytes.Clone(b), from}:
 	default: // as lost as on the network: ICE, DTLS and RTCP repeat themselves
@@ -188,11 +192,47 @@ func (p *path) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 		return 0, io.ErrClosedPipe
 	default:
 	}
-	p.know(unmapped(to))
 	if len(b) > 0 && b[0] == recordHandshake {
 		p.wire.short.hello(b, false)
 	}
+	to = unmapped(to)
+	if p.streaming.Load() {
+		if s := p.stream(to); s != nil {
+			return s.send(b)
+		}
+	}
+	p.know(to)
 	return p.socket.conn.WriteToUDPAddrPort(b, to)
+}
+
+// stream is the connection over TCP with an address, nil if there is none.
+func (p *path) stream(to netip.AddrPort) *stream {
+	p.socket.mu.RLock()
+	defer p.socket.mu.RUnlock()
+	return p.streams[to]
+}
+
+// join makes a connection over TCP the call's.
+func (p *path) join(s *stream) bool {
+	p.socket.mu.Lock()
+	defer p.socket.mu.Unlock()
+	if p.socket.users[p.user] != p || len(p.streams) >= maxStreams {
+		return false
+	}
+	if p.streams == nil {
+		p.streams = map[netip.AddrPort]*stream{}
+	}
+	p.streams[s.from] = s
+	p.streaming.Store(true)
+	return true
+}
+
+func (p *path) leave(s *stream) {
+	p.socket.mu.Lock()
+	defer p.socket.mu.Unlock()
+	if p.streams[s.from] == s {
+		delete(p.streams, s.from)
+	}
 }
 
 // know makes what comes from an address this call's.
@@ -258,6 +298,9 @@ func (p *path) Close() error {
 		for _, a := range p.addrs {
 			delete(s.peers, a)
 		}
+		for _, c := range p.streams {
+			c.close()
+		}
 		p.addrs = nil
 		s.mu.Unlock()
 		p.wire.paths.drop(p)
@@ -269,19 +312,31 @@ func (p *path) Close() error {
 // paths are those that a call has open.
 type paths struct {
 	sync.Mutex
-	list []net.PacketConn
+	list []*path
 }
 
-func (p *paths) add(c net.PacketConn) {
-	p.Lock()
-	defer p.Unlock()
-	p.list = append(p.list, c)
+func (l *paths) add(p *path) {
+	l.Lock()
+	defer l.Unlock()
+	l.list = append(l.list, p)
 }
 
-func (p *paths) drop(c net.PacketConn) {
-	p.Lock()
-	defer p.Unlock()
-	p.list = slices.DeleteFunc(p.list, func(o net.PacketConn) bool { return o == c })
+func (l *paths) drop(p *path) {
+	l.Lock()
+	defer l.Unlock()
+	l.list = slices.DeleteFunc(l.list, func(o *path) bool { return o == p })
+}
+
+// at is the path on the socket with a local address, nil if there is none.
+func (l *paths) at(local netip.AddrPort) *path {
+	l.Lock()
+	defer l.Unlock()
+	for _, p := range l.list {
+		if p.socket.local == local {
+			return p
+		}
+	}
+	return nil
 }
 
 // udpPaths makes the paths of one call (ice.UDPMux).
@@ -319,61 +374,3 @@ func (u udpPaths) GetListenAddresses() []net.Addr {
 
 // Close does nothing: the sockets are the network's.
 func (u udpPaths) Close() error { return nil }
-
-// tcpPaths lets one call see what comes over TCP, for browsers behind firewalls
-// that let no UDP through (ice.TCPMux).
-type tcpPaths struct {
-	*ice.TCPMuxDefault
-	wire *wire
-}
-
-// GetConnByUfrag makes the call's path for an ICE user name.
-func (t tcpPaths) GetConnByUfrag(user string, v6 bool, local net.IP) (net.PacketConn, error) {
-	c, err := t.TCPMuxDefault.GetConnByUfrag(user, v6, local)
-	if err != nil {
-		return nil, err
-	}
-	p := &tcpPath{c, t.wire}
-	t.wire.paths.add(p)
-	return p, nil
-}
-
-// Close does nothing: the listener is the network's.
-func (t tcpPaths) Close() error { return nil }
-
-// tcpPath is a path over TCP.
-type tcpPath struct {
-	net.PacketConn
-	wire *wire
-}
-
-// Close takes the call off the listener (net.PacketConn).
-func (p *tcpPath) Close() error {
-	p.wire.paths.drop(p)
-	return p.PacketConn.Close()
-}
-
-// ReadFrom waits for what is not sound.
-func (p *tcpPath) ReadFrom(b []byte) (int, net.Addr, error) {
-	for {
-		n, from, err := p.PacketConn.ReadFrom(b)
-		if err != nil {
-			return n, from, err
-		}
-		if isMedia(b[:n]) && p.wire.take(b[:n]) {
-			continue
-		}
-		if n > 0 && b[0] == recordHandshake {
-			p.wire.short.hello(b[:n], true)
-		}
-		return n, from, nil
-	}
-}
-
-// WriteTo sends what pion has to say.
-func (p *tcpPath) WriteTo(b []byte, to net.Addr) (int, error) {
-	if len(b) > 0 && b[0] == recordHandshake {
-		p.wire.short.hello(b, false)
-	}
-	return p.PacketConn.WriteTo(b, to)
-}

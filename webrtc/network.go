@@ -30,8 +30,6 @@ const (
 	iceDisconnected = 6 * time.Second
 	iceFailed       = 20 * time.Second
 	iceKeepalive    = 2 * time.Second
-	tcpReadBuffer   = 8        // packets of a call that wait for their reader
-	tcpWriteBuffer  = 64 << 10 // bytes that wait for a slow browser; more are lost
 	receiveMTU      = 1500
 )
 
@@ -42,7 +40,7 @@ type network struct {
 	set    pion.SettingEngine
 	cert   pion.Certificate
 	udp    []*udpSocket
-	tcp    *ice.TCPMuxDefault
+	tcp    *streams         // nil: none
 	locals []localCandidate // our own addresses as descriptions offer them, best first
 	outer  []localCandidate // the same with the addresses that others know us by in front
 }
@@ -72,7 +70,7 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 		if err != nil {
 			return fail(fmt.Errorf("webrtc: TCP port for browsers: %w", err))
 		}
-		n.tcp = ice.NewTCPMuxDefault(ice.TCPMuxParams{Listener: l, Logger: quiet{}, ReadBufferSize: tcpReadBuffer, WriteBufferSize: tcpWriteBuffer})
+		n.tcp = newStreams(l, n.udp[0])
 	}
 	n.advertise(locals, advertised, port, tcpPort)
 	if err := n.certify(); err != nil {
@@ -139,10 +137,6 @@ func (n *network) prepare(locals []netip.Addr) error {
 			return fmt.Errorf("webrtc: %s: %w", c.MimeType, err)
 		}
 	}
-	types := []pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeUDP6}
-	if n.tcp != nil {
-		types = append(types, pion.NetworkTypeTCP4, pion.NetworkTypeTCP6)
-	}
 	own, err := stdnet.NewNet()
 	if err != nil {
 		return fmt.Errorf("webrtc: interfaces: %w", err)
@@ -150,7 +144,7 @@ func (n *network) prepare(locals []netip.Addr) error {
 	s := &n.set
 	s.LoggerFactory = quietLogs{}
 	s.SetNet(own)
-	s.SetNetworkTypes(types)
+	s.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4, pion.NetworkTypeUDP6})
 	s.DisableActiveTCP(true)
 	s.SetICEMulticastDNSMode(ice.MulticastDNSModeDisabled)
 	s.SetIncludeLoopbackCandidate(true)
@@ -176,9 +170,6 @@ func (n *network) prepare(locals []netip.Addr) error {
 func (n *network) api(w *wire) *pion.API {
 	s := n.set
 	s.SetICEUDPMux(udpPaths{n.udp, w})
-	if n.tcp != nil {
-		s.SetICETCPMux(tcpPaths{n.tcp, w})
-	}
 	s.SetDTLSKeyLogWriter(&w.short)
 	s.BufferFactory = w.inlet
 	return pion.NewAPI(pion.WithMediaEngine(n.engine), pion.WithSettingEngine(s),
@@ -194,7 +185,7 @@ func follow(m *stun.Message, _, _ ice.Candidate, pair *ice.CandidatePair) bool {
 
 func (n *network) close() {
 	if n.tcp != nil {
-		n.tcp.Close()
+		n.tcp.close()
 	}
 	for _, u := range n.udp {
 		u.close()

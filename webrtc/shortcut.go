@@ -7,10 +7,8 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"hash"
-	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -76,18 +74,10 @@ const (
 
 // route is where a call's packets go.
 type route struct {
-	path net.PacketConn
-	udp  netip.AddrPort // where the path is UDP
-	addr net.Addr
-}
-
-func (r *route) send(b []byte) (err error) {
-	if p, ok := r.path.(*path); ok {
-		_, err = p.WriteToAddrPort(b, r.udp)
-	} else {
-		_, err = r.path.WriteTo(b, r.addr)
+	path interface {
+		WriteToAddrPort([]byte, netip.AddrPort) (int, error)
 	}
-	return err
+	addr netip.AddrPort
 }
 
 // Write takes a line of pion's key log, "CLIENT_RANDOM random secret" in
@@ -235,7 +225,8 @@ func (s *shortcut) write(h *rtp.Header, payload []byte) (sent bool, err error) {
 	if err != nil {
 		return true, err
 	}
-	return true, to.send(b)
+	_, err = to.path.WriteToAddrPort(b, to.addr)
+	return true, err
 }
 
 // follow counts the rollovers of what pion sends, to go on from there.
@@ -259,21 +250,8 @@ func (w *wire) chosen(pair *pion.ICECandidatePair) {
 	if err1 != nil || err2 != nil {
 		return
 	}
-	here := net.JoinHostPort(local.String(), strconv.Itoa(int(pair.Local.Port)))
-	there := netip.AddrPortFrom(remote, pair.Remote.Port)
-	udp := pair.Local.Protocol == pion.ICEProtocolUDP
-	w.paths.Lock()
-	defer w.paths.Unlock()
-	for _, p := range w.paths.list {
-		if _, ok := p.(*path); ok != udp || p.LocalAddr().String() != here {
-			continue
-		}
-		r := &route{path: p, udp: there, addr: net.UDPAddrFromAddrPort(there)}
-		if !udp {
-			r.addr = net.TCPAddrFromAddrPort(there)
-		}
-		w.short.route.Store(r)
-		return
+	if p := w.paths.at(netip.AddrPortFrom(local, pair.Local.Port)); p != nil {
+		w.short.route.Store(&route{p, netip.AddrPortFrom(remote, pair.Remote.Port)})
 	}
 }
 

@@ -108,12 +108,9 @@ func TestShortcut_KeyLogOfOtherKindsIsIgnored(t *testing.T) {
 }
 
 // sink is a path that keeps what was sent last.
-type sink struct {
-	net.PacketConn
-	last []byte
-}
+type sink struct{ last []byte }
 
-func (s *sink) WriteTo(b []byte, _ net.Addr) (int, error) {
+func (s *sink) WriteToAddrPort(b []byte, _ netip.AddrPort) (int, error) {
 	s.last = append(s.last[:0], b...)
 	return len(b), nil
 }
