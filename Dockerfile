@@ -5,7 +5,8 @@
 #
 # Phones that are not browsers also need the RTP ports (16384-32768/udp, fewer with
 # SWITCHLET_SET_rtp_end_port), and everybody outside the container an address to send
-# to (SWITCHLET_SET_external_rtp_ip, SWITCHLET_SET_external_sip_ip).
+# to (SWITCHLET_SET_external_rtp_ip, SWITCHLET_SET_external_sip_ip); docs/network.md
+# has the whole.
 FROM scratch
 ARG TARGETARCH
 ARG TARGETVARIANT

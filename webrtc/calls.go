@@ -3,6 +3,7 @@ package webrtc
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/call"
 )
@@ -33,7 +34,14 @@ func (s *Server) methodTable() map[string]method {
 	}
 }
 
-func (k *socket) login(params) (object, *failure) { return k.who().loginResult(), nil }
+func (k *socket) login(params) (object, *failure) {
+	who := k.who()
+	o := who.loginResult()
+	if list := k.profile.ice.object(who.uid, time.Now()); list != nil {
+		o = o.with("iceServers", list)
+	}
+	return o, nil
+}
 
 func (k *socket) ping(params) (object, *failure) {
 	return append(k.who().expiry(), member{"message", "PONG"}), nil

@@ -57,6 +57,7 @@ type profile struct {
 	jitter        string // auto-jitterbuffer-msec
 	origins       []string
 	clientCaller  bool // a browser's own caller id counts
+	ice           iceServers
 }
 
 // settings are the <settings> of verto.conf.
@@ -109,6 +110,7 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 	say := func(format string, args ...any) {
 		problems = append(problems, n.Where()+": profile "+p.name+": "+fmt.Sprintf(format, args...))
 	}
+	p.ice = readICEServers(params, say)
 	if p.localNetwork == "" {
 		p.localNetwork = "localnet.auto"
 	}

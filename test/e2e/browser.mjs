@@ -12,9 +12,9 @@ import { chromium } from "playwright-core";
 // null for its own beeps; vol its level as sox has it. Its close ends all.
 export async function open({ chromium: path = "/usr/bin/chromium", tone = 440, vol = 0.5, loopback = false, microphone = true } = {}) {
   const folder = mkdtempSync(join(tmpdir(), "switchlet-e2e-"));
-  const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage",
-    "--disable-features=WebRtcHideLocalIpsWithMdns", "--ignore-certificate-errors"];
-  if (microphone) args.push("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream");
+  const args = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required", "--disable-gpu", "--disable-dev-shm-usage", "--ignore-certificate-errors"];
+  // Without leave to use a microphone, Chromium names its addresses by mDNS only.
+  if (microphone) args.push("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream", "--disable-features=WebRtcHideLocalIpsWithMdns");
   if (loopback) args.push("--allow-loopback-in-peer-connection");
   if (microphone && tone !== null) {
     const file = join(folder, "tone.wav");

@@ -5,7 +5,8 @@
 //   node page.mjs --url http://127.0.0.1:8080/ --login 1000 --password 1234 --number 9196
 //
 // Options: --pictures DIR (write page-desktop.png and page-phone.png there),
-// --no-microphone (the browser has none: the page must listen only), --chromium P.
+// --no-microphone (the browser has none: the page
+// must listen only, and hear the number), --chromium P.
 // The exit status is 0 if all was well; else 1, and "problems" says why.
 
 import { statSync } from "node:fs";
@@ -111,6 +112,14 @@ async function run(browser, name) {
     await page.keyboard.press("Space");
     await state(page, /^In call/);
     step("muted, held, resumed");
+  } else {
+    const sdp = await page.evaluate(() => window.switchlet.pc.localDescription.sdp);
+    if (!/typ host/.test(sdp) || !/\.local /.test(sdp)) problems.push("the page names its address: " + sdp.match(/a=candidate.*/));
+    for (let n = 0; !((await page.locator("#level-in").evaluate((e) => e.value)) > 0.1); n++) {
+      if (n > 150) throw new Error("nothing is heard without a microphone");
+      await page.waitForTimeout(100);
+    }
+    step("heard");
   }
   await page.keyboard.press("5"); // a digit of the call, wherever the focus is on a button
   await page.waitForTimeout(2500);

@@ -143,7 +143,7 @@ async function connection(c) {
   }
   if (c.pc) c.pc.close();
   stopTracks(c.stream);
-  const pc = new RTCPeerConnection({ iceServers: [], bundlePolicy: "max-bundle" });
+  const pc = new RTCPeerConnection({ iceServers: session.iceServers, bundlePolicy: "max-bundle" });
   c.stream = stream;
   c.pc = pc;
   for (const track of stream ? stream.getAudioTracks() : []) {

@@ -41,6 +41,7 @@ export class Session {
     this.login = login;
     this.password = password;
     this.sessid = sessid;
+    this.iceServers = []; // for RTCPeerConnection, as the server says
     this.onrequest = () => {};
     this.onready = () => {};
     this.onstate = () => {};
@@ -52,7 +53,8 @@ export class Session {
     this.#socket = socket;
     socket.onopen = async () => {
       try {
-        await this.request("login", { login: this.login, passwd: this.password, loginParams: {}, userVariables: {} });
+        const result = await this.request("login", { login: this.login, passwd: this.password, loginParams: {}, userVariables: {} });
+        this.iceServers = result.iceServers || [];
         this.#retry = firstRetry;
         this.onstate("ready");
       } catch (error) {
