@@ -222,6 +222,17 @@ func TestHost_CloseEndsScripts(t *testing.T) {
 	}
 }
 
+// A script that is ended before its first instruction ends like any other.
+func TestHost_CloseAtTheStartOfAScript(t *testing.T) {
+	b := newBox(t, "", nil)
+	s := b.host.newScript("ended", t.Context(), nil)
+	defer s.close()
+	s.cancel(errStopped)
+	if err := s.run(parseCommand("~x = 1")); err == nil || !strings.Contains(err.Error(), "stopped by lua stop") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestHost_ScriptIsReadAgainWhenItChanges(t *testing.T) {
 	b := newBox(t, "", nil)
 	b.write("x.lua", `stream:write("one")`)

@@ -110,6 +110,10 @@ func (s *script) load(L *glua.LState, proto *glua.FunctionProto, env *glua.LTabl
 	}
 	L.Push(outer)
 	L.Push(s.concat)
+	// A script that was ended already must not be so here, where nobody might catch
+	// it: these are three instructions.
+	L.RemoveContext()
+	defer L.SetContext(s.pulse)
 	L.Call(1, 1)
 	fn, _ := L.Get(-1).(*glua.LFunction)
 	L.Pop(1)
