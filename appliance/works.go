@@ -29,6 +29,7 @@ func (b *Box) works() string {
 	users := 0
 	for _, d := range domains {
 		users += count(d, "user")
+		gateways += count(d, "gateway")
 	}
 	dialplan := tree.Section("dialplan")
 	actions, known := 0, 0
