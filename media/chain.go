@@ -155,6 +155,7 @@ func (c *chain) fetch() {
 		}
 		if ok {
 			c.concealed, c.ahead = 0, 0
+			c.scout.size = n
 			m, err := dec.Decode(c.payload[:n], c.pcm)
 			if err != nil {
 				in.mu.Lock()

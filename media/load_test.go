@@ -315,3 +315,91 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 		})
 	}
 }
+
+// counting is a decoder whose packets are counted.
+type counting struct {
+	media.Decoder
+	packets *int
+}
+
+func (c counting) Decode(payload []byte, pcm []int16) (int, error) {
+	if payload != nil {
+		*c.packets++
+	}
+	return c.Decoder.Decode(payload, pcm)
+}
+
+// TestRoom_SmallPacketsOfWhoIsSilentAreSeldomDecoded lets a member talk, be silent with
+// packets that do not say so, and talk again: in between few packets are decoded, and
+// the second word is heard from its first frames. With a constant bit rate nothing
+// tells the packets apart, and all are decoded.
+func TestRoom_SmallPacketsOfWhoIsSilentAreSeldomDecoded(t *testing.T) {
+	for name, k := range map[string]struct {
+		settings  string
+		low, high int // of 100 packets, decoded in the second half of the silence
+	}{
+		"variable bit rate": {"", 20, 30}, "constant bit rate": {"cbr=1", 100, 100},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCrowd(t)
+			defer c.close()
+			c.mixer = mix.New(c.e, mix.Options{Rate: 48000, EnergyLevel: 100})
+			decoded := 0
+			for _, row := range c.e.Codecs() {
+				if row.Name == "opus" {
+					make := row.NewDecoder
+					row.NewDecoder = func(f media.Format, rate int) (media.Decoder, error) {
+						d, err := make(f, rate)
+						if f.PayloadType != 100 {
+							return d, err
+						}
+						return counting{d, &decoded}, err
+					}
+				}
+			}
+			talker := c.add("opus", 100, 0)
+			listener := c.add("L16", 101, 0)
+			for _, p := range []*media.Port{talker, listener} {
+				if err := p.JoinMixer(c.mixer.Add()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f, _ := talker.Format()
+			f.Settings = k.settings
+			const word, silence = 100, 300
+			c.said[0] = c.speak(f, 2*word+silence, func(i int) float64 {
+				if i < word || i >= word+silence {
+					return 440
+				}
+				return 0
+			})
+			var heard []int16
+			c.wires[1].heard = func(payload []byte) {
+				for i := 0; i+1 < len(payload); i += 2 {
+					heard = append(heard, int16(payload[i])<<8|int16(payload[i+1]))
+				}
+			}
+			for range word + silence - 100 {
+				c.tick()
+			}
+			before := decoded
+			for range 100 {
+				c.tick()
+			}
+			if n := decoded - before; n < k.low || n > k.high {
+				t.Errorf("%d of 100 packets of silence were decoded, want %d to %d", n, k.low, k.high)
+			}
+			at := len(heard)
+			for range word {
+				c.tick()
+			}
+			lf, _ := listener.Format()
+			n := lf.Codec.Rate / 50
+			for frame := 5; frame < 90; frame++ {
+				if l := level(heard[at+frame*n:at+(frame+1)*n], lf.Codec.Rate, 440); l < 8000 || l > 12000 {
+					t.Fatalf("level %.0f in frame %d of the second word", l, frame)
+				}
+			}
+		})
+	}
+}

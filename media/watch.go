@@ -37,6 +37,32 @@ type scout struct {
 	previous []byte
 	faint    int  // ticks in a row
 	told     bool // the seat has had this tick's frame
+	size     int  // of the packet that was taken last, bytes
+	talk     int  // of the largest lately while the far end talked, 1/16 bytes
+	passed   int  // packets in a row that were too small to be decoded
+}
+
+// Packets of a far end that does not mark its silence are smaller then, unless its bit
+// rate is constant. Those below smallTalk/16 of the largest while it talked are taken
+// for silence, but for one in mostPassed+1, lest a soft word is missed for long. The
+// largest is forgotten by 1/talkFades with each packet of its talk.
+const (
+	smallTalk  = 8
+	mostPassed = 3
+	talkFades  = 512
+)
+
+// talked learns from a packet of a far end that talks, or just did.
+func (s *scout) talked(size int) { s.talk = max(16*size, s.talk-s.talk/talkFades) }
+
+// small reports whether a packet need not be decoded to know that it is faint.
+func (s *scout) small(size int) bool {
+	if s.passed < mostPassed && 16*16*size < smallTalk*s.talk {
+		s.passed++
+		return true
+	}
+	s.passed = 0
+	return false
 }
 
 func (s *scout) close() {
@@ -131,7 +157,8 @@ func (c *chain) doze(w Watcher) bool {
 	if !ok {
 		return true
 	}
-	if silent {
+	s.size = n
+	if silent || s.small(n) {
 		s.previous = append(s.previous[:0], c.payload[:n]...)
 		s.told = w.Faint(c.read)
 		return true
@@ -158,6 +185,7 @@ func (c *chain) doze(w Watcher) bool {
 		s.told = true
 		return true
 	}
+	s.talked(n)
 	c.rouse()
 	if dec := c.decoder(); dec != nil {
 		if m, err = dec.Decode(c.payload[:n], c.pcm); err == nil {
@@ -194,8 +222,16 @@ func (c *chain) rouse() {
 // faint offers the frame that was read to a seat that does not need what is faint.
 func (c *chain) faint(s Seat, said []int16) bool {
 	w, ok := s.(Watcher)
-	if !ok || w.Attention() != Loud || !w.Faint(said) {
+	if !ok {
+		return false
+	}
+	attention := w.Attention()
+	if attention != Loud || !w.Faint(said) {
 		c.scout.faint = 0
+		if attention != NoneOfIt && c.scout.size > 0 {
+			c.scout.talked(c.scout.size)
+			c.scout.size = 0
+		}
 		return false
 	}
 	c.scout.faint++
