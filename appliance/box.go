@@ -190,6 +190,9 @@ func (b *Box) allowGuessable() bool {
 
 // allowShell is allow-shell of switch.conf.
 func (b *Box) allowShell() bool {
+	if b.rehearsal != nil {
+		return b.rehearsal.shell
+	}
 	p := conf.Params(b.store.Tree().Configuration("switch.conf").Child("settings"))
 	return p.Bool("allow-shell", false) || p.Bool("allow_shell", false) || conf.True(b.store.Globals().Get("allow_shell"))
 }

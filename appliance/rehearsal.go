@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/switchlet/switchlet/appliance/cdr"
@@ -25,8 +26,9 @@ const rehearsalAddress = "192.0.2.1"
 // rehearsal is what makes a Box a stage for scenarios: no part of it has a socket,
 // and what it writes goes to a directory of its own. A nil one changes nothing.
 type rehearsal struct {
-	cast *scenario.Cast
-	dir  string // the stage's own directory
+	cast  *scenario.Cast
+	dir   string // the stage's own directory
+	shell bool   // programs may be run: only if the command line of the test says so
 }
 
 // openStage puts the rooms that need no network together for one scenario. o is
@@ -70,7 +72,9 @@ func buildStage(o Options, script, dir string, cast *scenario.Cast) (*scenario.S
 		o.Sets = append(o.Sets, conf.Pair{Name: v.Name, Value: v.Value})
 	}
 	o.Print = printer{cast}
-	b, err := openBox(context.Background(), &Box{Options: o, quit: make(chan struct{}), rehearsal: &rehearsal{cast: cast, dir: dir}})
+	cast.Hide(dir)
+	shell := slices.ContainsFunc(o.Sets, func(p conf.Pair) bool { return p.Name == "allow_shell" && conf.True(p.Value) })
+	b, err := openBox(context.Background(), &Box{Options: o, quit: make(chan struct{}), rehearsal: &rehearsal{cast: cast, dir: dir, shell: shell}})
 	if err != nil {
 		return nil, err
 	}

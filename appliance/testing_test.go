@@ -299,6 +299,20 @@ expect log gone`, nil},
 		`call script
 waits 100ms
 presses 1`, []string{"ivr.scenario:4: presses 1", "it has ended: NORMAL_CLEARING"}},
+	{"a caller does not answer", `session:answer() session:sleep(1000)`,
+		`call script
+answers`, []string{"failed:   the caller calls; whoever is called does that"}},
+	{"a scenario without a call", ``,
+		`presses 1`, []string{"the caller has not called anybody"}},
+	{"two calls of one caller", `session:answer() session:sleep(1000)`,
+		`call script
+call script`, []string{"the caller has a call already"}},
+	{"one call after the other", `session:answer() session:hangup()`,
+		`call script
+expect hangup
+call script from 200
+expect hangup
+expect variable caller_id_number is unset`, nil},
 	{"a script that fails", "session:answer()\nlocal x = nil\nsession:setVariable(\"a\", x.y)",
 		`call script
 expect hangup`, []string{"no error in the script", "ivr.lua:3:"}},
@@ -455,6 +469,39 @@ freeswitch.API():execute("db", "insert/a/b/c")`, "ivr.scenario": `scenario one
 	}
 	if after := list(); strings.Join(before, "\n") != strings.Join(after, "\n") {
 		t.Errorf("before:\n%s\nafter:\n%s", strings.Join(before, "\n"), strings.Join(after, "\n"))
+	}
+}
+
+func TestTestCommand_RunsNoPrograms(t *testing.T) {
+	const script = `session:setVariable("ran", tostring((pcall(os.execute, "true"))))`
+	conf := map[string]string{"data/conf/autoload_configs/switch.conf.xml": `<configuration name="switch.conf"><settings><param name="allow-shell" value="true"/></settings></configuration>`}
+	for want, flags := range map[string][]string{"false": nil, "true": {"--set", "allow_shell=true"}} {
+		if out, status := rehearse(t, script, "scenario s\ncall script\nexpect variable ran = "+want+" within 1s\n", conf, flags...); status != 0 {
+			t.Errorf("%v: status %d\n%s", flags, status, out)
+		}
+	}
+}
+
+func TestTestCommand_HooksOfTheConfigurationRun(t *testing.T) {
+	out, status := rehearse(t, `session:answer()
+session:setHangupHook("gone")
+function gone(s, status) freeswitch.consoleLog("info", "hook: " .. status .. "\n") end
+while session:ready() do session:sleep(100) end`, `scenario hooks
+  call 7100 from 0301
+  is answered
+  expect log "event: 7100"
+  hangs up
+  expect log "hook: hangup"
+`, map[string]string{
+		"data/scripts/ivr.lua": "", // the script under test lies elsewhere
+		"data/conf/autoload_configs/lua.conf.xml": `<configuration name="lua.conf"><settings><hook event="CHANNEL_ANSWER" script="DIR/hook.lua"/>
+<param name="xml-handler-script" value="DIR/handler.lua"/><param name="xml-handler-bindings" value="dialplan"/></settings></configuration>`,
+		"hook.lua": `freeswitch.consoleLog("info", "event: " .. event:getHeader("Caller-Destination-Number") .. "\n")`,
+		"handler.lua": `XML_STRING = [[<document type="freeswitch/xml"><section name="dialplan"><context name="default"><extension name="x">
+<condition field="destination_number" expression="^7100$"><action application="lua" data="DIR/ivr.lua"/></condition></extension></context></section></document>]]`,
+	})
+	if status != 0 {
+		t.Errorf("status %d\n%s", status, out)
 	}
 }
 

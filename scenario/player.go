@@ -29,12 +29,14 @@ type Player struct {
 	// Stuck is called when a scenario does not end though its time is over; the
 	// report was written. It ends the process: what still runs cannot be ended.
 	Stuck func()
+
+	// grace is how long an overdue scenario has to end by itself; 0: graceTime.
+	grace time.Duration
 }
 
 const (
 	defaultLimit = 30 * time.Second
-	// grace is how long an overdue scenario has to end by itself.
-	grace = 3 * time.Second
+	graceTime    = 3 * time.Second
 )
 
 // Result is how one scenario went.
@@ -56,6 +58,10 @@ func (pl *Player) Play(f *File, s *Scenario) Result {
 	p := newPlay(f, s, pl.Open, &late)
 	p.level = pl.LogLevel
 	over := time.AfterFunc(limit, func() { late.Store(true) })
+	grace := pl.grace
+	if grace <= 0 {
+		grace = graceTime
+	}
 	stuck := time.AfterFunc(limit+grace, func() { pl.stuck(p, limit) })
 	r := Result{Name: s.Name}
 	begin := time.Now()
@@ -81,7 +87,7 @@ func (pl *Player) Play(f *File, s *Scenario) Result {
 // stuck reports a scenario that does not end.
 func (pl *Player) stuck(p *play, limit time.Duration) {
 	step := &p.story.Steps[p.at.Load()]
-	pl.report(p.file, Result{Name: p.story.Name, Real: limit + grace, Transcript: p.told.text(""),
+	pl.report(p.file, Result{Name: p.story.Name, Real: limit, Transcript: p.told.text(""),
 		Failure: &Failure{Line: step.Line, Step: step.Text, Want: "an end within " + span(limit) + " of real time",
 			Got: "something that no virtual time helps is waited for: a program, the network, or an endless computation"}})
 	fmt.Fprintln(pl.Out, "FAIL")

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"context"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -41,6 +42,9 @@ type Cast struct {
 
 	p *play
 }
+
+// Hide names the stage's directory, which the report leaves out of what it tells.
+func (c *Cast) Hide(dir string) { c.p.hidden = dir + string(filepath.Separator) }
 
 // Sounds lays the scenario's ear over the sounds of the switch. dirs are the
 // directories that names of sounds are relative to; place says where a recording
