@@ -15,6 +15,9 @@ import (
 // maxFile is the largest single file that is read, in bytes.
 const maxFile = 16 << 20
 
+// copyBuffer is the most of a file that is read at once, in bytes.
+const copyBuffer = 32 << 10
+
 // layer is one directory of a tree; dir is its path on disk, "" for the
 // embedded tree.
 type layer struct {
@@ -168,7 +171,9 @@ func readAll(f fs.File) (string, error) {
 	}
 	var b strings.Builder
 	b.Grow(int(min(max(info.Size(), 0), maxFile)))
-	n, err := io.Copy(&b, io.LimitReader(f, maxFile+1))
+	// Most files are far shorter than the buffer that Copy would make for each.
+	buf := make([]byte, min(max(info.Size(), 0)+1, copyBuffer))
+	n, err := io.CopyBuffer(&b, io.LimitReader(f, maxFile+1), buf)
 	if err != nil {
 		return "", err
 	}
