@@ -21,7 +21,11 @@ const builtin = `"${caller_id_name}","${caller_id_number}","${destination_number
 // maxAccount bounds the length of an account's file name in bytes.
 const maxAccount = 128
 
-// csv writes the lines of cdr_csv.conf. A file is opened for each line, so that
+// csvBuffer is how many bytes of lines may wait for the others of their time.
+const csvBuffer = 64 << 10
+
+// csv writes the lines of cdr_csv.conf. Lines wait for a moment (gather), since to
+// open a file costs far more than a line; it is opened anew each time, so that
 // other programs may move it away.
 type csv struct {
 	dir         string
@@ -31,7 +35,12 @@ type csv struct {
 	templates   map[string]string
 	rotateOnHup bool
 
-	mu sync.Mutex // of the files
+	failed func(error) // gets what could not be written, later than write
+
+	mu      sync.Mutex // of the files and of what follows
+	waiting map[string][]byte
+	bytes   int
+	timer   *time.Timer // nil: nothing waits
 }
 
 // readCSV reads cdr_csv.conf; nil: it does not exist, no lines are written. What
@@ -42,7 +51,8 @@ func readCSV(c *conf.Node, logDir string, warn func(format string, args ...any))
 	}
 	p := conf.Params(c)
 	f := &csv{dir: filepath.Join(first(p.Get("log-base"), logDir), "cdr-csv"), masterOnly: p.Bool("master-file-only", false),
-		rotateOnHup: p.Bool("rotate-on-hup", false), templates: map[string]string{"default": builtin}}
+		rotateOnHup: p.Bool("rotate-on-hup", false), templates: map[string]string{"default": builtin},
+		waiting: map[string][]byte{}, failed: func(error) {}}
 	for _, l := range strings.ToLower(p.Get("legs")) {
 		switch l {
 		case 'a':
@@ -71,24 +81,63 @@ func readCSV(c *conf.Node, logDir string, warn func(format string, args ...any))
 	return f
 }
 
-// write appends the lines of one leg.
-func (f *csv) write(r *Record, e *event.Event, global expand.Resolver) error {
+// write queues the lines of one leg.
+func (f *csv) write(r *Record, e *event.Event, global expand.Resolver) {
 	if !(f.legA && f.legB) && (f.legA && r.originated || f.legB && r.hasOriginatees) {
-		return nil
+		return
 	}
 	own, named := f.templates[r.AccountCode]
 	if !named {
 		own = f.fallback
 	}
 	line := fill(own, e, global)
-	var errs []error
 	if r.AccountCode != "" && !f.masterOnly {
-		errs = append(errs, f.append(accountFile(r.AccountCode), line))
+		f.queue(accountFile(r.AccountCode), line)
 	}
 	if own != f.fallback {
 		line = fill(f.fallback, e, global)
 	}
-	return errors.Join(append(errs, f.append("Master.csv", line))...)
+	f.queue("Master.csv", line)
+}
+
+// queue keeps a line until its time or the buffer's end.
+func (f *csv) queue(name, line string) {
+	f.mu.Lock()
+	f.waiting[name] = append(f.waiting[name], line...)
+	f.bytes += len(line)
+	full := f.bytes >= csvBuffer
+	if f.timer == nil {
+		f.timer = time.AfterFunc(gather, f.flush)
+	}
+	f.mu.Unlock()
+	if full {
+		f.flush()
+	}
+}
+
+// flush writes what waits.
+func (f *csv) flush() {
+	f.mu.Lock()
+	err := f.drain()
+	f.mu.Unlock()
+	if err != nil {
+		f.failed(err)
+	}
+}
+
+// drain writes what waits. Caller holds mu.
+func (f *csv) drain() error {
+	if f.timer != nil {
+		f.timer.Stop()
+		f.timer = nil
+	}
+	var errs []error
+	for name, lines := range f.waiting {
+		errs = append(errs, f.append(name, lines))
+	}
+	clear(f.waiting)
+	f.bytes = 0
+	return errors.Join(errs...)
 }
 
 // accountFile is the file of an account; the code comes from the call and must
@@ -106,9 +155,8 @@ func accountFile(code string) string {
 	return strings.TrimLeft(name, ".") + ".csv"
 }
 
-func (f *csv) append(name, line string) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+// append opens a file and writes lines at its end.
+func (f *csv) append(name string, lines []byte) error {
 	open := func() (*os.File, error) {
 		return os.OpenFile(filepath.Join(f.dir, name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o640)
 	}
@@ -121,7 +169,7 @@ func (f *csv) append(name, line string) error {
 	if err != nil {
 		return fmt.Errorf("cdr_csv: %w", err)
 	}
-	_, err = out.WriteString(line)
+	_, err = out.Write(lines)
 	if err = errors.Join(err, out.Close()); err != nil {
 		return fmt.Errorf("cdr_csv: %w", err)
 	}
@@ -132,11 +180,11 @@ func (f *csv) append(name, line string) error {
 func (f *csv) rotate(now time.Time) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	errs := []error{f.drain()}
 	entries, err := os.ReadDir(f.dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cdr_csv: %w", err)
 	}
-	var errs []error
 	for _, e := range entries {
 		if filepath.Ext(e.Name()) != ".csv" || e.IsDir() {
 			continue

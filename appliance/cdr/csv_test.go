@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -90,9 +91,9 @@ func TestCSV_WritesWhatIsConfigured(t *testing.T) {
 			f := readCSV(parse(t, fmt.Sprintf(tree, c.settings)), dir, t.Errorf)
 			e := ended(c.headers...)
 			r := fromEvent(e)
-			if err := f.write(&r, e, &world{}); err != nil {
-				t.Fatal(err)
-			}
+			f.failed = func(err error) { t.Error(err) }
+			f.write(&r, e, &world{})
+			f.flush()
 			if got := lines(t, dir); fmt.Sprint(got) != fmt.Sprint(c.want) {
 				t.Errorf("files are %q, want %q", got, c.want)
 			}
@@ -120,9 +121,7 @@ func TestCSV_RotateMovesFilesAway(t *testing.T) {
 	e := ended("Caller-Caller-ID-Number", "1000", "Caller-Unique-ID", "u1")
 	r := fromEvent(e)
 	for range 2 {
-		if err := f.write(&r, e, &world{}); err != nil {
-			t.Fatal(err)
-		}
+		f.write(&r, e, &world{})
 	}
 	if err := f.rotate(time.Date(2026, 11, 21, 12, 30, 5, 0, time.Local)); err != nil {
 		t.Fatal(err)
@@ -158,4 +157,41 @@ func FuzzFill(f *testing.F) {
 			t.Errorf("%q with %q ran %q", template, value, w.ran)
 		}
 	})
+}
+
+func TestCSV_LinesWaitForATimeAndNoLonger(t *testing.T) {
+	dir := t.TempDir()
+	f := readCSV(parse(t, fmt.Sprintf(tree, "")), dir, t.Errorf)
+	e := ended("Caller-Caller-ID-Number", "1000", "Caller-Unique-ID", "u1")
+	r := fromEvent(e)
+	f.write(&r, e, &world{})
+	for deadline := time.Now().Add(10 * time.Second); lines(t, dir)["Master.csv"] != "1000;u1\n"; {
+		if time.Now().After(deadline) {
+			t.Fatal("the line was never written")
+		}
+		runtime.Gosched()
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.timer != nil || f.bytes != 0 || len(f.waiting) != 0 {
+		t.Errorf("%d bytes wait still", f.bytes)
+	}
+}
+
+func TestCSV_ADirectoryThatCannotBeMadeIsToldAndNothingPilesUp(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(dir, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := readCSV(parse(t, fmt.Sprintf(tree, "")), dir, t.Errorf)
+	failures := 0
+	f.failed = func(error) { failures++ }
+	e := ended("Caller-Caller-ID-Number", strings.Repeat("1", csvBuffer), "Caller-Unique-ID", "u1")
+	r := fromEvent(e)
+	for range 3 {
+		f.write(&r, e, &world{})
+	}
+	if failures != 3 || f.bytes != 0 {
+		t.Errorf("%d failures, %d bytes wait", failures, f.bytes)
+	}
 }

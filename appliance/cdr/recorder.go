@@ -52,6 +52,9 @@ type Recorder struct {
 func New(o Options) *Recorder {
 	r := &Recorder{o: o}
 	r.csv = readCSV(o.Conf, o.LogDir, func(format string, args ...any) { o.Switch.Log.Printf(call.LogWarning, format, args...) })
+	if r.csv != nil {
+		r.csv.failed = r.complain
+	}
 	return r
 }
 
@@ -107,9 +110,7 @@ func (r *Recorder) record(e *event.Event) {
 		}
 	}
 	if r.csv != nil {
-		if err := r.csv.write(&rec, e, r.o.Switch.GlobalResolver()); err != nil {
-			r.complain(err)
-		}
+		r.csv.write(&rec, e, r.o.Switch.GlobalResolver())
 	}
 }
 
@@ -133,6 +134,9 @@ func (r *Recorder) Lost() (dropped, failed uint64) {
 
 // Flush waits until what was queued before is on its way to the disk.
 func (r *Recorder) Flush(ctx context.Context) error {
+	if r.csv != nil {
+		r.csv.flush()
+	}
 	if r.history == nil {
 		return nil
 	}
@@ -149,6 +153,9 @@ func (r *Recorder) Close() {
 	}
 	r.sub.Close()
 	r.done.Wait()
+	if r.csv != nil {
+		r.csv.flush()
+	}
 	if r.history != nil {
 		r.history.close()
 	}
