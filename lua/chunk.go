@@ -242,13 +242,62 @@ func wrapChunk(statements []ast.Stmt) []ast.Stmt {
 	return []ast.Stmt{local, &ast.ReturnStmt{Exprs: []ast.Expr{fn}}}
 }
 
-// rewriter replaces concatenations throughout a syntax tree.
+// rewriter replaces concatenations, and assignments of several values, throughout a
+// syntax tree.
 type rewriter struct{}
 
 func (r rewriter) block(list []ast.Stmt) {
-	for _, s := range list {
+	for i, s := range list {
 		r.statement(s)
+		if a, ok := s.(*ast.AssignStmt); ok && len(a.Lhs) > 1 && len(a.Rhs) > 1 {
+			list[i] = parallel(a)
+		}
 	}
+}
+
+// parallel makes a block of an assignment of several values at once, in which all
+// expressions are evaluated before anything is assigned. The machine itself stores
+// into a local variable as soon as it has its value, so that a, b = b, a would give
+// both the same.
+func parallel(a *ast.AssignStmt) ast.Stmt {
+	var first, then []ast.Stmt
+	line := a.Line()
+	fresh := func(kind string, i int) *ast.IdentExpr {
+		e := &ast.IdentExpr{Value: fmt.Sprintf("(%s %d)", kind, i)}
+		e.SetLine(line)
+		e.SetLastLine(a.LastLine())
+		return e
+	}
+	hold := func(kind string, i int, e ast.Expr) ast.Expr {
+		switch e.(type) {
+		case *ast.StringExpr, *ast.NumberExpr, *ast.TrueExpr, *ast.FalseExpr:
+			return e
+		}
+		name := fresh(kind, i)
+		s := &ast.LocalAssignStmt{Names: []string{name.Value}, Exprs: []ast.Expr{e}}
+		s.SetLine(line)
+		s.SetLastLine(a.LastLine())
+		first = append(first, s)
+		return name
+	}
+	values := &ast.LocalAssignStmt{Exprs: a.Rhs}
+	values.SetLine(line)
+	values.SetLastLine(a.LastLine())
+	for i, target := range a.Lhs {
+		value := fresh("value", i)
+		values.Names = append(values.Names, value.Value)
+		if t, ok := target.(*ast.AttrGetExpr); ok {
+			t.Object, t.Key = hold("object", i, t.Object), hold("key", i, t.Key)
+		}
+		s := &ast.AssignStmt{Lhs: []ast.Expr{target}, Rhs: []ast.Expr{value}}
+		s.SetLine(line)
+		s.SetLastLine(a.LastLine())
+		then = append([]ast.Stmt{s}, then...) // the last first, as PUC Lua does
+	}
+	block := &ast.DoBlockStmt{Stmts: append(append(first, values), then...)}
+	block.SetLine(line)
+	block.SetLastLine(a.LastLine())
+	return block
 }
 
 func (r rewriter) statement(s ast.Stmt) {

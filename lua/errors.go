@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"strings"
 
 	glua "github.com/yuin/gopher-lua"
@@ -140,6 +141,8 @@ func describe(f *glua.LFunction, d *glua.Debug) string {
 var wordings = []struct{ from, to string }{
 	{"attempt to call a non-function object", "attempt to call a table value"},
 	{"registry overflow", "stack overflow"},
+	{"can not resume a dead thread", "cannot resume dead coroutine"},
+	{"can not resume a running thread", "cannot resume non-suspended coroutine"},
 	{"for statement init must be a number", "'for' initial value must be a number"},
 	{"for statement limit must be a number", "'for' limit must be a number"},
 	{"for statement step must be a number", "'for' step must be a number"},
@@ -147,12 +150,18 @@ var wordings = []struct{ from, to string }{
 	{"__len undefined", "attempt to get length of a nil value"},
 }
 
+// argumentOf finds the name of a function that the machine leaves without quotes.
+var argumentOf = regexp.MustCompile(`bad argument #\d+ to (\w+) \(`)
+
 // plainMessage words a message of the machine as Lua does.
 func (s *script) plainMessage(message string) string {
 	for _, w := range wordings {
 		if strings.Contains(message, w.from) {
 			return strings.Replace(message, w.from, w.to, 1)
 		}
+	}
+	if m := argumentOf.FindStringSubmatchIndex(message); m != nil {
+		return message[:m[2]] + "'" + message[m[2]:m[3]] + "'" + message[m[3]:]
 	}
 	if at := strings.Index(message, "cannot perform "); at >= 0 {
 		if _, types, ok := strings.Cut(message[at:], " operation between "); ok {
@@ -285,6 +294,9 @@ func operandName(f *glua.LFunction, pc, register int) string {
 		return ""
 	}
 	if name := localName(p, register, pc); name != "" {
+		if name[0] == '(' {
+			return "" // one of ours
+		}
 		return "local '" + name + "'"
 	}
 	constant := func(i int) string {
@@ -327,7 +339,7 @@ func operandName(f *glua.LFunction, pc, register int) string {
 			}
 		case glua.OP_MOVE:
 			if in.a() == register {
-				if name := localName(p, in.b(), i); name != "" {
+				if name := localName(p, in.b(), i); name != "" && name[0] != '(' {
 					return "local '" + name + "'"
 				}
 				return ""

@@ -42,11 +42,27 @@ func (s *script) openLibraries() {
 	s.kinds(L)
 }
 
-// openCoroutines has new coroutines run under the script's own context. The
+// openCoroutines words the errors of coroutine.resume as Lua does, and has new coroutines run under the script's own context. The
 // machine would give each a context that is kept until the script ends, and under
 // which it is not seen to.
 func (s *script) openCoroutines() {
 	lib := s.module("coroutine")
+	if resume, _ := lib.RawGetString("resume").(*glua.LFunction); resume != nil {
+		lib.RawSetString("resume", s.L.NewFunction(func(L *glua.LState) int {
+			th, _ := L.Get(1).(*glua.LState)
+			switch {
+			case th != nil && th.Dead:
+				L.Push(glua.LFalse)
+				L.Push(glua.LString("cannot resume dead coroutine"))
+				return 2
+			case th != nil && L.G.CurrentThread == th:
+				L.Push(glua.LFalse)
+				L.Push(glua.LString("cannot resume non-suspended coroutine"))
+				return 2
+			}
+			return resume.GFunction(L)
+		}))
+	}
 	for _, name := range []string{"create", "wrap"} {
 		make, _ := lib.RawGetString(name).(*glua.LFunction)
 		if make == nil {

@@ -29,6 +29,17 @@ func (s *script) module(name string) *glua.LTable {
 
 func stringLibrary() library {
 	return library{
+		"char": func(s *script, L *glua.LState) int {
+			b := make([]byte, L.GetTop())
+			for i := range b {
+				n := s.checkNumber(L, i+1, "char")
+				if n < 0 || n >= 256 {
+					s.argError(L, i+1, "char", "value out of range")
+				}
+				b[i] = byte(n)
+			}
+			return s.pushText(L, string(b))
+		},
 		"find":   func(s *script, L *glua.LState) int { return s.find(L, "find", true) },
 		"match":  func(s *script, L *glua.LState) int { return s.find(L, "match", false) },
 		"gmatch": stringGmatch,

@@ -37,7 +37,7 @@ func tableConcat(s *script, L *glua.LState) int {
 	for i := first; i <= last; i++ {
 		v := t.RawGetInt(i)
 		if !isText(v) {
-			s.raise(L, "invalid value (at index %d) in table for 'concat'", i)
+			s.raise(L, "invalid value (%s) at index %d in table for 'concat'", v.Type(), i)
 		}
 		if i > first {
 			out.WriteString(separator)

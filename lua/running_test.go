@@ -235,13 +235,13 @@ func TestHost_TenThousandRunsLeaveMemoryAndGoroutinesFlat(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		return m.HeapAlloc, runtime.NumGoroutine()
 	}
-	round(1000)
+	round(manyRuns / 10)
 	heap, goroutines := measure()
-	round(9000)
+	round(manyRuns * 9 / 10)
 	b.eventually("as many goroutines as before", func() bool { _, now := measure(); return now <= goroutines })
 	after, _ := measure()
 	if after > heap+2<<20 {
-		t.Errorf("the heap grew from %d to %d bytes in 9000 runs", heap, after)
+		t.Errorf("the heap grew from %d to %d bytes in %d runs", heap, after, manyRuns*9/10)
 	}
 	t.Logf("heap %d and %d bytes, %d goroutines", heap, after, goroutines)
 }
