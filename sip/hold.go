@@ -154,6 +154,9 @@ func (l *leg) presentOffer(ch *call.Channel) []byte {
 		return body
 	}
 	d := l.description(ch)
+	if err := l.offerKeys(ch, &d); err != nil {
+		ch.Log(call.LogErr, "sip: re-INVITE: %v", err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	f := l.sound.result.Format

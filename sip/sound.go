@@ -29,6 +29,9 @@ type sound struct {
 	local     string        // our last description
 	direction sdp.Direction // that we want; not SendRecv while we hold the far end
 	prefs     []codec.Pref
+	keys      []sdp.Crypto // ours, one a suite: they stay the same while the leg lives
+	secure    rtp.Keys     // in force, no suite: plain
+	secured   sdp.Crypto   // what our answer says of it
 }
 
 // codecString is the list of codecs that the leg may use (spec/sip.md §8.2).
@@ -148,7 +151,11 @@ func (l *leg) makeOffer(ch *call.Channel) ([]byte, error) {
 	if _, err := l.open(ch); err != nil {
 		return nil, err
 	}
-	body, offered := sdp.Offer(l.description(ch), prefs)
+	d := l.description(ch)
+	if err := l.offerKeys(ch, &d); err != nil {
+		return nil, err
+	}
+	body, offered := sdp.Offer(d, prefs)
 	l.mu.Lock()
 	l.sound.offered, l.sound.prefs, l.sound.local = offered, prefs, string(body)
 	l.mu.Unlock()
@@ -162,7 +169,8 @@ func (l *leg) policy(ch *call.Channel) sdp.Policy {
 	if v := ch.Get("rtp_codec_negotiation"); v != "" {
 		mode = v
 	}
-	return sdp.Policy{Mode: sdp.ParseMode(mode), Secure: sdp.SecureForbidden}
+	policy, _ := l.secureMedia(ch)
+	return sdp.Policy{Mode: sdp.ParseMode(mode), Secure: policy}
 }
 
 // takeOffer chooses from the far end's offer, which came as text. The error is a
@@ -176,6 +184,9 @@ func (l *leg) takeOffer(ch *call.Channel, offer *sdp.Session, text string) error
 		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
+	}
+	if err := l.takeKeys(ch, r); err != nil {
+		return err
 	}
 	if ch.True("rtp_disable_hold") || l.profile.settings().disableHold {
 		r.Held, r.Direction = false, sdp.SendRecv
@@ -205,6 +216,9 @@ func (l *leg) takeAnswer(ch *call.Channel, text []byte) error {
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
 	}
+	if err := l.answeredKeys(ch, r); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	l.sound.offer, l.sound.result, l.sound.agreed = answer, r, true
 	l.mu.Unlock()
@@ -225,6 +239,9 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 	}
 	d := l.description(ch)
 	l.mu.Lock()
+	if l.sound.secure.Suite != "" {
+		d.Crypto = []sdp.Crypto{l.sound.secured}
+	}
 	body := sdp.Answer(d, l.sound.offer, l.sound.result)
 	l.sound.local = string(body)
 	l.mu.Unlock()
@@ -258,6 +275,9 @@ func (l *leg) attach(ch *call.Channel) {
 		ch.Port().Attach(browser.Wire(), ch.Tuned(f), d)
 		l.describe(ch, browser, kind, netip.AddrPort{})
 		l.attached(ch, info)
+		return
+	}
+	if !l.encrypt(ch, session) {
 		return
 	}
 	session.SetClockRate(f.Codec.ClockRate)

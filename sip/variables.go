@@ -101,6 +101,9 @@ func (p *Profile) inviteVars(l *leg, req *wire.Request, g grant, offer *sdp.Sess
 	v.references(req)
 	if offer != nil {
 		v.add("switch_r_sdp", string(req.Body()))
+		if suite := offeredSuite(req.Body()); suite != "" {
+			v.add("rtp_has_crypto", suite)
+		}
 	}
 	return v
 }

@@ -45,8 +45,15 @@ func (s *Session) sendReport(bye bool) {
 	if conn == nil {
 		conn = s.conn
 	}
+	b := o.append(s.buf[:0])
+	if s.seal != nil {
+		var err error
+		if b, err = s.seal.rtcp(b); err != nil {
+			return
+		}
+	}
 	// A report that cannot be sent is not missed: the next comes soon.
-	_, _ = conn.WriteToUDPAddrPort(o.append(s.buf[:0]), s.rtcpTo)
+	_, _ = conn.WriteToUDPAddrPort(b, s.rtcpTo)
 }
 
 func (s *Session) readRTCP() {
@@ -59,12 +66,12 @@ func (s *Session) readRTCP() {
 			}
 			continue
 		}
-		s.control(buf[:n], from, time.Now())
+		s.control(buf[:n], from, time.Now(), s.opensRTCP.Load())
 	}
 }
 
 // control takes an RTCP packet, if it comes from the far end's host.
-func (s *Session) control(b []byte, from netip.AddrPort, now time.Time) {
+func (s *Session) control(b []byte, from netip.AddrPort, now time.Time, o *opener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opts.RTCP <= 0 || from.Addr().Unmap() != s.latch.remote.Addr() {
@@ -74,6 +81,9 @@ func (s *Session) control(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	var space [4]block
 	r := report{blocks: space[:0]}
+	if o != nil {
+		b = o.rtcp(b)
+	}
 	if !parseRTCP(b, &r) {
 		s.counts.Malformed++
 		return

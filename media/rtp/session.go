@@ -4,8 +4,8 @@
 // A Session is a media.Wire: packets come from its one reader goroutine and go
 // out from whoever calls Send, without copies or allocations in between. It
 // knows addresses and headers only; payloads, digits, jitter and the continuity
-// of sequence numbers are the Port's. SDP is in media/sdp, encryption and ICE in
-// webrtc.
+// of sequence numbers are the Port's. SDP is in media/sdp, ICE and DTLS in webrtc;
+// SRTP with keys that the signalling carried is here.
 package rtp
 
 import (
@@ -54,7 +54,7 @@ type Options struct {
 type Counters struct {
 	Packets   uint64 // RTP packets accepted
 	Foreign   uint64 // dropped: from another source than the far end
-	Malformed uint64 // dropped: not RTP
+	Malformed uint64 // dropped: not RTP, or SRTP that does not open
 	Sent      uint64
 	RTCP      uint64 // RTCP packets accepted
 	RTCPBytes uint64
@@ -75,10 +75,15 @@ type Session struct {
 	opts  Options
 	log   *slog.Logger
 
-	receive atomic.Pointer[func(*media.Packet)]
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
-	closing sync.Once
+	receive   atomic.Pointer[func(*media.Packet)]
+	opens     atomic.Pointer[opener] // nil: plain
+	opensRTCP atomic.Pointer[opener]
+
+	securing sync.Mutex
+	keys     Keys
+	cancel   context.CancelFunc
+	done     sync.WaitGroup
+	closing  sync.Once
 
 	mu        sync.Mutex // latch, reception, counters
 	latch     latch
@@ -96,6 +101,7 @@ type Session struct {
 	lastTS   uint32
 	lastSent time.Time
 	clock    int
+	seal     *sealer // nil: plain
 }
 
 // Listen opens an even port of the range for RTP on ip, and the next for RTCP if
@@ -253,7 +259,7 @@ func (s *Session) Troubles() (out []string) {
 		out = append(out, fmt.Sprintf("%d packets from other sources were dropped, the last from %s", s.counts.Foreign, s.heard))
 	}
 	if s.counts.Malformed > 0 {
-		out = append(out, fmt.Sprintf("%d datagrams were not RTP", s.counts.Malformed))
+		out = append(out, fmt.Sprintf("%d datagrams were not RTP, or not encrypted as agreed", s.counts.Malformed))
 	}
 	if !l.remote.IsValid() || l.remote.Port() == 0 {
 		out = append(out, "the far end's address is not known")
@@ -283,6 +289,12 @@ func (s *Session) Send(p *media.Packet) error {
 		b = s.buf[:headerLen+copy(s.buf[headerLen:], p.Payload)]
 	}
 	putHeader(b, p, ssrc)
+	if s.seal != nil {
+		var err error
+		if b, err = s.seal.rtp(b); err != nil {
+			return fmt.Errorf("rtp: encrypt: %w", err)
+		}
+	}
 	if _, err := s.conn.WriteToUDPAddrPort(b, s.remote); err != nil {
 		return fmt.Errorf("rtp: send to %s: %w", s.remote, err)
 	}
@@ -313,8 +325,12 @@ func (s *Session) read() {
 func (s *Session) datagram(b []byte, from netip.AddrPort, pkt *media.Packet) {
 	now := time.Now()
 	if isRTCP(b) {
-		s.control(b, from, now)
+		s.control(b, from, now, s.opensRTCP.Load())
 		return
+	}
+	// What has not the far end's seal counts as malformed.
+	if o := s.opens.Load(); o != nil {
+		b = o.rtp(b)
 	}
 	ok := parse(b, pkt)
 	if from.Addr().Is4In6() {

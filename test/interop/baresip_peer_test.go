@@ -44,8 +44,9 @@ var modulePaths = []string{"/usr/lib/baresip/modules", "/usr/lib/x86_64-linux-gn
 	"/usr/lib/aarch64-linux-gnu/baresip/modules", "/usr/local/lib/baresip/modules"}
 
 // newBaresip starts a phone that registers as a user and sends a tone of hz. answer
-// is "auto" or "manual".
-func newBaresip(t *testing.T, b *box.Box, user string, hz int, answer string) *baresip {
+// is "auto" or "manual"; more are further parameters of its account, such as
+// "mediaenc=srtp-mand".
+func newBaresip(t *testing.T, b *box.Box, user string, hz int, answer string, more ...string) *baresip {
 	t.Helper()
 	path := program(t, "baresip", "baresip-core")
 	modules := ""
@@ -71,12 +72,13 @@ module g711.so
 module ausine.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:%d
 `, sip, hz, user, p.dir, modules, control)
-	account := fmt.Sprintf("<sip:%s@%s>;auth_pass=%s;regint=120;answermode=%s\n", user, b.Addr(box.SIP), b.Password, answer)
+	account := fmt.Sprintf("<sip:%s@%s>;auth_pass=%s;regint=120;answermode=%s\n", user, b.Addr(box.SIP), b.Password, strings.Join(append([]string{answer}, more...), ";"))
 	for name, text := range map[string]string{"config": config, "accounts": account, "contacts": ""} {
 		if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)

@@ -133,6 +133,41 @@ func TestBaresip_HearsItself(t *testing.T) {
 	}
 }
 
+// A phone that speaks SRTP alone hears itself, and one without it.
+func TestBaresip_SRTP(t *testing.T) {
+	b := start(t, nil)
+	w := observe(t, b)
+	p := newBaresip(t, b, "1000", 440, "manual", "mediaenc=srtp-mand")
+	z := newBaresip(t, b, "1001", 880, "auto")
+	w.registered("1000", "1001")
+	p.do("dial", "9196")
+	p.await("CALL_ESTABLISHED")
+	e := w.awaitName("CHANNEL_ANSWER", "")
+	if got := e.Get("variable_rtp_secure_media_confirmed"); got != "true" {
+		t.Errorf("rtp_secure_media_confirmed is %q", got)
+	}
+	p.speaks(2 * time.Second)
+	p.do("hangup", "")
+	p.await("CALL_CLOSED")
+	if d := total(pieces(p.heard(), 440)); d < time.Second {
+		t.Errorf("the echo was heard for %v, want at least 1 s", d)
+	}
+	p.do("dial", "1001")
+	p.await("CALL_ESTABLISHED")
+	z.await("CALL_ESTABLISHED")
+	w.awaitName("CHANNEL_BRIDGE", "")
+	p.speaks(2 * time.Second)
+	p.do("hangup", "")
+	p.await("CALL_CLOSED")
+	z.await("CALL_CLOSED")
+	if d := total(pieces(z.heard(), 440)); d < time.Second {
+		t.Errorf("the phone without SRTP heard it for %v, want at least 1 s", d)
+	}
+	if d := total(pieces(p.heard(), 880)); d < time.Second {
+		t.Errorf("the phone with SRTP heard the other for %v, want at least 1 s", d)
+	}
+}
+
 // registered waits until each of the users has a phone.
 func (w *watch) registered(users ...string) {
 	w.t.Helper()

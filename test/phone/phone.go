@@ -40,6 +40,11 @@ type Options struct {
 	Headers        [][2]string    // added to every INVITE
 	AuthUser       string         // other than User
 	NoDigits       bool           // no telephone-event in SDP
+	// Crypto is the suite of SRTP (RFC 4568) that is offered and wanted:
+	// AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM; "" is plain RTP. Best offers it with
+	// RTP/AVP, else it is RTP/SAVP.
+	Crypto string
+	Best   bool
 }
 
 // Phone is one user agent with one contact.

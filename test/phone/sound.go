@@ -50,6 +50,7 @@ type Sound struct {
 	gaps     int
 	decoder  media.Decoder
 	received chan struct{}
+	sealed   sealed
 }
 
 func newSound(p *Phone) (*Sound, error) {
@@ -79,7 +80,12 @@ func (s *Sound) describe(d sdp.Direction) sdp.Local {
 func (s *Sound) offer(d sdp.Direction) []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	body, offered := sdp.Offer(s.describe(d), s.phone.prefs())
+	l := s.describe(d)
+	l.Crypto = s.line(1)
+	if l.Crypto != nil && !s.phone.Best {
+		l.Proto = "RTP/SAVP"
+	}
+	body, offered := sdp.Offer(l, s.phone.prefs())
 	s.offered = offered
 	return body
 }
@@ -92,6 +98,9 @@ func (s *Sound) answered(body []byte) {
 	}
 	s.mu.Lock()
 	r, err := sdp.ReadAnswer(s.offered, a)
+	if err == nil {
+		_, err = s.unlock(r.Crypto)
+	}
 	s.mu.Unlock()
 	if err == nil {
 		s.run(r)
@@ -107,10 +116,18 @@ func (s *Sound) answer(offer *sdp.Session, d sdp.Direction) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.mu.Lock()
+	tag, err := s.unlock(r.Crypto)
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	s.run(r)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return sdp.Answer(s.describe(d), offer, r), nil
+	l := s.describe(d)
+	l.Crypto = s.line(tag)
+	return sdp.Answer(l, offer, r), nil
 }
 
 // run begins or changes the stream.
@@ -315,7 +332,17 @@ func (s *Sound) write(to netip.AddrPort, pt uint8, marker bool, seq uint16, ts, 
 	binary.BigEndian.PutUint16(b[2:], seq)
 	binary.BigEndian.PutUint32(b[4:], ts)
 	binary.BigEndian.PutUint32(b[8:], ssrc)
-	s.conn.WriteToUDPAddrPort(append(b, payload...), to)
+	b = append(b, payload...)
+	s.mu.Lock()
+	out := s.sealed.out
+	s.mu.Unlock()
+	if out != nil {
+		var err error
+		if b, err = out.EncryptRTP(nil, b, nil); err != nil {
+			return
+		}
+	}
+	s.conn.WriteToUDPAddrPort(b, to)
 }
 
 // read keeps what comes.
@@ -331,6 +358,16 @@ func (s *Sound) read() {
 			default:
 				continue
 			}
+		}
+		s.mu.Lock()
+		in := s.sealed.in
+		s.mu.Unlock()
+		if in != nil {
+			plain, err := in.DecryptRTP(buf[:n], buf[:n], nil)
+			if err != nil {
+				continue // plain, or of another key: not heard
+			}
+			n = len(plain)
 		}
 		if n < 12 || buf[0]>>6 != 2 {
 			continue
