@@ -45,6 +45,7 @@ type chain struct {
 	found     func(Digit)
 	stream    *sharedStream
 	unused    int // ticks for which the encoder was not needed
+	sent      int // packets since the encoder was told what the far end misses
 }
 
 // maxConceal is how many missing frames are made up before the far end counts as
@@ -270,6 +271,7 @@ func (c *chain) send(ts uint32, now time.Time) {
 	}
 	c.wait = append(c.wait, c.write...)
 	for len(c.wait) >= full {
+		c.followLoss(enc)
 		n, err := enc.Encode(c.wait[:full], c.out)
 		c.wait = c.wait[:copy(c.wait, c.wait[full:])]
 		switch {
@@ -281,6 +283,38 @@ func (c *chain) send(ts uint32, now time.Time) {
 			c.port.out.audio(c.out[:n], c.waitTS, now)
 		}
 		c.waitTS += uint32(c.port.format.Samples())
+	}
+}
+
+// LossReporter is a Wire that knows how much the far end misses of what it sends.
+type LossReporter interface {
+	// RemoteLoss is the share that was missed lately, in percent; 0 if nothing was
+	// reported.
+	RemoteLoss() float64
+}
+
+// LossFollower is an Encoder that can make up for what gets lost (Opus in-band FEC).
+type LossFollower interface {
+	// ExpectLoss says how much is missed at the moment, in percent.
+	ExpectLoss(percent float64)
+}
+
+// lossEvery is how many packets pass before an encoder is told again: five seconds at
+// 20 ms, as often as far ends report.
+const lossEvery = 250
+
+// followLoss tells the encoder now and then what the far end misses.
+func (c *chain) followLoss(enc Encoder) {
+	if c.sent++; c.sent < lossEvery {
+		return
+	}
+	c.sent = 0
+	f, ok := enc.(LossFollower)
+	if !ok {
+		return
+	}
+	if w, ok := c.port.wire.(LossReporter); ok {
+		f.ExpectLoss(w.RemoteLoss())
 	}
 }
 

@@ -18,7 +18,10 @@ type hand struct {
 	packet  media.Packet
 	heard   func([]byte)
 	sent    int
+	loss    float64 // percent that the far end says it misses
 }
+
+func (h *hand) RemoteLoss() float64 { return h.loss }
 
 func (h *hand) Receive(f func(*media.Packet))     { h.receive = f }
 func (h *hand) Addresses() (local, remote string) { return "", "" }
@@ -401,5 +404,42 @@ func TestRoom_SmallPacketsOfWhoIsSilentAreSeldomDecoded(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// expecting is an encoder that notes what it is told of loss.
+type expecting struct {
+	media.Encoder
+	told *[]float64
+}
+
+func (e expecting) ExpectLoss(percent float64) { *e.told = append(*e.told, percent) }
+
+func TestEncoder_IsToldWhatTheFarEndMisses(t *testing.T) {
+	c := newCrowd(t)
+	defer c.close()
+	var told []float64
+	for _, row := range c.e.Codecs() {
+		if row.Name == "opus" {
+			make := row.NewEncoder
+			row.NewEncoder = func(f media.Format, rate int) (media.Encoder, error) {
+				e, err := make(f, rate)
+				return expecting{e, &told}, err
+			}
+		}
+	}
+	if err := media.Join(c.add("PCMU", 0, 440), c.add("opus", 101, 440)); err != nil {
+		t.Fatal(err)
+	}
+	c.wires[1].loss = 12
+	for range 300 {
+		c.tick()
+	}
+	c.wires[1].loss = 3
+	for range 300 {
+		c.tick()
+	}
+	if len(told) != 2 || told[0] != 12 || told[1] != 3 {
+		t.Errorf("in twelve seconds the encoder was told %v", told)
 	}
 }

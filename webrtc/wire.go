@@ -107,6 +107,13 @@ func (w *wire) Send(p *media.Packet) error {
 	return err
 }
 
+// RemoteLoss is the share of what we send that the browser missed lately, in percent
+// (media.LossReporter).
+func (w *wire) RemoteLoss() float64 {
+	loss, _ := w.out.quality()
+	return 100 * loss
+}
+
 // Addresses returns the pair that ICE chose (media.Wire).
 func (w *wire) Addresses() (local, remote string) { return w.peer.addresses() }
 

@@ -368,6 +368,14 @@ func (s *Session) datagram(b []byte, from netip.AddrPort, pkt *media.Packet) {
 	}
 }
 
+// RemoteLoss is the share of what we send that the far end missed in its last RTCP
+// report, in percent (media.LossReporter).
+func (s *Session) RemoteLoss() float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts.RemoteLoss
+}
+
 // Close ends the reader, waits for it, and gives the port back. A function set
 // by Receive must not call it.
 func (s *Session) Close() error {

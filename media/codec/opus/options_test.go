@@ -154,3 +154,52 @@ func FuzzHasFEC(f *testing.F) {
 	f.Add([]byte{3, 1})
 	f.Fuzz(func(_ *testing.T, p []byte) { HasFEC(p); Silent(p) })
 }
+
+// TestEncoder_FollowsTheLossThatIsReported tells an encoder of growing loss: at a bit
+// rate at which it adds FEC for much loss only, FEC comes.
+func TestEncoder_FollowsTheLossThatIsReported(t *testing.T) {
+	enc, err := NewPool(Options{Bitrate: 24000}).NewEncoder(media.Format{Ptime: 20, Fmtp: "useinbandfec=1"}, 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer enc.Close()
+	pcm, wire, at := make([]int16, 160), make([]byte, 1500), 0
+	count := func() (n int) {
+		for range 200 {
+			voice(pcm, at, 8000)
+			at += len(pcm)
+			size, err := enc.Encode(pcm, wire)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if HasFEC(wire[:size]) {
+				n++
+			}
+		}
+		return n
+	}
+	follower := enc.(media.LossFollower)
+	for _, c := range []struct {
+		loss float64
+		fec  bool
+	}{{0, false}, {9, false}, {12, true}, {100, true}} {
+		follower.ExpectLoss(c.loss)
+		count() // the bit rate settles
+		if n := count(); n > 60 != c.fec {
+			t.Errorf("%v %% lost: %d of 200 packets have FEC", c.loss, n)
+		}
+	}
+	if n := testing.AllocsPerRun(10, func() { follower.ExpectLoss(20); follower.ExpectLoss(0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	plain, err := NewPool(Options{Bitrate: 24000}).NewEncoder(media.Format{Ptime: 20}, 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	enc = plain
+	plain.(media.LossFollower).ExpectLoss(30)
+	if n := count(); n != 0 {
+		t.Errorf("%d packets have FEC that nobody asked for", n)
+	}
+}

@@ -59,8 +59,12 @@ func rateIndex(rate int) (int, error) {
 }
 
 type encoder struct {
-	enc *gopus.Encoder
-	dtx bool
+	enc     *gopus.Encoder
+	dtx     bool
+	own     Options
+	params  Params
+	rate    int // Hz that are encoded at most
+	percent int // of loss that FEC is laid out for; 0: no FEC
 }
 
 // NewEncoder returns an encoder of pcm at rate Hz in packets of f.Ptime ms (10,
@@ -80,8 +84,35 @@ func (p *Pool) NewEncoder(f media.Format, rate int) (media.Encoder, error) {
 	if err := own.configure(enc, params, f.Ptime, rate); err != nil {
 		return nil, fmt.Errorf("opus: encoder at %d Hz, ptime %d: %w", rate, f.Ptime, err)
 	}
-	return &encoder{enc: enc, dtx: params.DTX || own.DTX}, nil
+	e := &encoder{enc: enc, dtx: params.DTX || own.DTX, own: own, params: params, rate: least(rate, params.MaxPlaybackRate, own.MaxCaptureRate)}
+	if params.InBandFEC && !own.NoFEC {
+		e.percent = own.loss()
+	}
+	return e, nil
 }
+
+// ExpectLoss implements media.LossFollower: in-band FEC is laid out for what is missed,
+// in steps, and never for less than was configured.
+func (e *encoder) ExpectLoss(percent float64) {
+	if e.percent == 0 {
+		return
+	}
+	want := e.own
+	want.PacketLoss = max(e.own.loss(), min((int(percent)+lossStep-1)/lossStep*lossStep, mostLoss))
+	if want.PacketLoss == e.percent {
+		return
+	}
+	e.percent = want.PacketLoss
+	// Neither value can be out of range.
+	_ = e.enc.SetPacketLoss(e.percent)
+	_ = e.enc.SetBitrate(least(want.bitrate(e.rate, true), e.params.MaxAverageBitrate))
+}
+
+// FEC follows the loss in steps of lossStep percent, up to mostLoss.
+const (
+	lossStep = 10
+	mostLoss = 30
+)
 
 // configure applies the Options and the peer's parameters.
 func (o Options) configure(enc *gopus.Encoder, params Params, ptime, rate int) error {
