@@ -15,6 +15,16 @@ func BenchmarkCommandLua(b *testing.B) {
 	}
 }
 
+// A run of a one-liner is to take 0.3 ms at most. A test cannot hold that on a machine
+// that others use, but what most of it goes to: the state that is made for it.
+func TestCommandLua_OneLinerIsCheap(t *testing.T) {
+	b := newBox(t, "", nil)
+	const most = 1600
+	if n := testing.AllocsPerRun(50, func() { b.api("lua ~stream:write('x')") }); n > most {
+		t.Errorf("%.0f allocations a run, at most %d are meant to", n, most)
+	}
+}
+
 // BenchmarkCallFromLua is one method of an object.
 func BenchmarkCallFromLua(b *testing.B) {
 	box := newBox(b, "", nil)

@@ -70,6 +70,7 @@ const testTree = `<document type="freeswitch/xml">
 <section name="configuration">%s</section>
 <section name="dialplan"><context name="default">
  <extension name="park"><condition field="destination_number" expression="^park$"><action application="park"/></condition></extension>
+ <extension name="scripted"><condition field="${lua(route.lua ${destination_number})}" expression="^Hello World$"><action application="park"/></condition></extension>
 </context></section>
 <section name="directory"><domain name="example.test"/></section>
 </document>`

@@ -138,7 +138,7 @@ func (s *script) metatable(c *class) *glua.LTable {
 	L := s.L
 	mt := L.CreateTable(0, 0)
 	s.classes[c] = mt
-	fn := L.CreateTable(0, 0)
+	fn := L.CreateTable(0, len(c.methods))
 	for i := range c.methods {
 		m := &c.methods[i]
 		fn.RawSetString(m.name, L.NewFunction(func(L *glua.LState) int { return s.invoke(L, c, m) }))

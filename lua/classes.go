@@ -47,7 +47,7 @@ func (c classSet) all() []*class {
 // know about types.
 func (s *script) openFreeswitch() {
 	L := s.L
-	t := L.CreateTable(0, 0)
+	t := L.CreateTable(0, 32)
 	for _, c := range s.host.classes {
 		t.RawSetString(c.name, s.constructorTable(c))
 	}

@@ -125,6 +125,62 @@ func TestHangupHook_FindsTheCallInEnv(t *testing.T) {
 	}
 }
 
+func TestReportingHook_RunsAfterTheCall(t *testing.T) {
+	b := newBox(t, "", nil)
+	hook := b.script(`out(argv[1], env:getHeader("uuid") == argv[2], session)`)
+	ch := b.call(`session:setVariable("api_reporting_hook", "lua ` + hook + ` reported ${uuid}")`)
+	if got := b.finish(ch); got != "reported true nil" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestHooksOfAnswer_RunScripts(t *testing.T) {
+	b := newBox(t, "", nil)
+	api, app, nix := b.script(`out("api", argv[1], session ~= nil)`), b.script(`out("application", argv[1], session:ready())`), b.script(`out("colons", argv[1])`)
+	ch := b.call(`session:sleep(60000)`, call.Var{Name: "api_on_answer", Value: "lua " + api + " one"},
+		call.Var{Name: "execute_on_answer_1", Value: "lua " + app + " two"}, call.Var{Name: "execute_on_answer_2", Value: "lua::" + nix + " three"})
+	for _, line := range []string{"api one true", "application two true", "colons three"} {
+		b.until(line)
+	}
+	ch.Hangup(call.CauseNormalClearing)
+	b.finish(ch)
+}
+
+func TestGroupConfirm_AsksAScript(t *testing.T) {
+	b := newBox(t, "", nil)
+	b.write("confirm.lua", prelude+`out("asked", argv[1], session:ready()) if argv[1] == "no" then session:hangup("CALL_REJECTED") end`)
+	got := b.lua(`for _, answer in ipairs({"yes", "no"}) do
+		local s = freeswitch.Session("{group_confirm_key=exec,group_confirm_file='lua confirm.lua " .. answer .. "'}null/x")
+		stream:write(answer .. " " .. tostring(s:ready()) .. " ") end`)
+	if got != "yes true no false " {
+		t.Errorf("got %q\n%s", got, b.logged())
+	}
+	b.until("asked yes true")
+	b.until("asked no true")
+}
+
+func TestMenuAndDialplan_RunScripts(t *testing.T) {
+	b := newBox(t, "", nil)
+	b.write("inner.lua", prelude+`out("inner", argv[1], session:ready())`)
+	ch := b.call(`local top = freeswitch.IVRMenu(nil, "top", "silence_stream://5000", nil, nil, nil, nil, nil, 3, 200, 1, 2000, 3)
+		top:bindAction("menu-exec-app", "lua inner.lua word", "1") top:bindAction("menu-exit", "", "2") out("menu") top:execute(session, "top") out("left")`)
+	b.until("menu")
+	press(ch, "1")
+	b.until("inner word true")
+	press(ch, "2")
+	if got := b.finish(ch); !strings.HasSuffix(got, "left") {
+		t.Errorf("got %q", got)
+	}
+	b.write("route.lua", `if argv[1] == "scripted" then stream:write("Hello World") end`)
+	ch = b.idle()
+	if err := ch.Transfer("scripted", "XML", "default"); err != nil {
+		t.Fatal(err)
+	}
+	b.awaitLog("] null/test park()")
+	ch.Hangup(call.CauseNormalClearing)
+	b.finish(ch)
+}
+
 func TestExpansion_LuaInBraces(t *testing.T) {
 	b := newBox(t, "", nil)
 	name := b.script(`stream:write(argv[1] .. "-" .. argv[2] .. "-" .. tostring(session ~= nil))`)
