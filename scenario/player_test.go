@@ -5,9 +5,28 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
+
+// shared is a report that two goroutines write.
+type shared struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *shared) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *shared) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
 
 func parsed(t *testing.T, text string) *File {
 	t.Helper()
@@ -24,7 +43,7 @@ func TestPlayer_WhatNoTimeHelps_IsGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	var out bytes.Buffer
+	var out shared
 	stuck := make(chan string, 1)
 	p := Player{Out: &out, Limit: 10 * time.Millisecond, grace: 10 * time.Millisecond,
 		Open: func(*Cast) (*Stage, error) {
