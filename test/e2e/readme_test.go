@@ -65,8 +65,8 @@ func TestReadme_FromGoRunToTheFirstEcho(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), firstEcho)
 	defer cancel()
 	call := exec.CommandContext(ctx, "node", "call.mjs", "--url", url, "--login", "1000", "--password", password,
-		"--number", "9196", "--hz", fmt.Sprint(callerTone), "--expect-hz", fmt.Sprint(callerTone), "--seconds", "2")
-	if text, err := call.Output(); err != nil {
+		"--number", "9196", "--hz", fmt.Sprint(callerTone), "--expect-hz", fmt.Sprint(callerTone))
+	if text, err := call.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
 	if took := time.Since(began); took > firstEcho {

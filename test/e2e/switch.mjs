@@ -19,7 +19,7 @@ const { values: o } = parseArgs({
   },
 });
 
-const limit = 15000; // ms for anything to happen
+const limit = 30000; // ms for anything to happen
 const problems = [];
 const seen = {};
 
@@ -75,7 +75,7 @@ const browser = await chromium.launch({ executablePath: o.chromium, headless: tr
 try {
   await run(await browser.newPage({ viewport: { width: 900, height: 600 }, colorScheme: "light" }));
 } catch (e) {
-  problems.push(e.message.split("\n")[0]);
+  problems.push(e.message.split("\n").slice(0, 4).join(" "));
 }
 await browser.close();
 console.log(JSON.stringify({ seen, problems }, null, 2));
