@@ -181,6 +181,24 @@ func TestMenuAndDialplan_RunScripts(t *testing.T) {
 	b.finish(ch)
 }
 
+// A level that gives up leads back to the one above it.
+func TestMenu_LevelThatGivesUpLeadsBack(t *testing.T) {
+	b := newBox(t, "", nil)
+	ch := b.call(`local top = freeswitch.IVRMenu(nil, "top", "silence_stream://5000", nil, nil, nil, nil, nil, nil, nil, nil, 3, 100, 1, 5000, 3, 3)
+		local sub = freeswitch.IVRMenu(top, "sub", "silence_stream://20", nil, nil, nil, nil, nil, nil, nil, nil, 3, 50, 1, 60, 2, 2)
+		top:bindAction("menu-sub", "sub", "1") top:bindAction("menu-exec-app", "set after=yes", "2") top:bindAction("menu-exit", "", "3")
+		out("menu") top:execute(session, "top") out(session:getVariable("after"), session:getVariable("ivr_menu_status"))`)
+	b.until("menu")
+	press(ch, "1")
+	b.eventually("the lower level gave up", func() bool { return ch.Get("ivr_menu_status") == "timeout" })
+	press(ch, "2")
+	b.eventually("the upper level goes on", func() bool { return ch.Get("after") == "yes" })
+	press(ch, "3")
+	if got := b.finish(ch); got != "menu\nyes timeout" {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestExpansion_LuaInBraces(t *testing.T) {
 	b := newBox(t, "", nil)
 	name := b.script(`stream:write(argv[1] .. "-" .. argv[2] .. "-" .. tostring(session ~= nil))`)

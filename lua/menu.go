@@ -48,6 +48,7 @@ type result int
 
 const (
 	resultAgain result = iota // this level, once more
+	resultBelow               // this level, after one below it
 	resultBack                // the level above
 	resultTop                 // the first level
 	resultExit                // out of all of them
@@ -89,7 +90,8 @@ func newMenu(a *arguments) any {
 	for i, at := range menuForms[a.n] {
 		values[at] = a.value(i)
 	}
-	str := func(i int) string { return text(values[i]) }
+	// The guides write nothing as "undef", with and without quotes.
+	str := func(i int) string { return strings.TrimPrefix(text(values[i]), "undef") }
 	num := func(i int) int {
 		n, _ := number(values[i])
 		return toInt(n)
@@ -159,14 +161,7 @@ func menuExecute(a *arguments) int {
 		if err := ch.PreAnswer(ctx); err != nil && !ch.MediaReady() {
 			return err
 		}
-		if m.ttsEngine != "" && m.ttsVoice != "" {
-			ch.Set("tts_engine", m.ttsEngine)
-			ch.Set("tts_voice", m.ttsVoice)
-		}
 		run.enter(ctx, ch, a.str(1), 0)
-		if ch.Ready() && m.exit != "" {
-			run.play(ctx, ch, m.exit)
-		}
 		return nil
 	})
 	x.checkHook(a.L)
@@ -186,9 +181,10 @@ func (m *menu) find(name string) *menu {
 	return nil
 }
 
-// enter runs a level until it is left.
+// enter runs a level until it is left; the exit sound of the first one is heard
+// then.
 func (r *menuRun) enter(ctx context.Context, ch *call.Channel, name string, depth int) result {
-	if depth > menuDepth {
+	if depth >= menuDepth {
 		r.x.log(call.LogErr, "Too many levels of recursion.\n")
 		return resultExit
 	}
@@ -197,29 +193,52 @@ func (r *menuRun) enter(ctx context.Context, ch *call.Channel, name string, dept
 		r.x.log(call.LogErr, "Invalid Menu!\n")
 		return resultExit
 	}
-	r.fire(ch, "menu::enter", m)
-	defer r.fire(ch, "menu::exit", m)
 	ch.Set("ivr_menu_status", "success")
+	r.voice(ch, m)
+	r.fire(ch, "menu::enter", m)
+	next := r.level(ctx, ch, m, depth)
+	if depth == 0 && ch.Ready() && m.exit != "" {
+		r.play(ctx, ch, m.exit)
+	}
+	r.fire(ch, "menu::exit", m)
+	return next
+}
+
+// voice puts a level's engine of speech into the variables that say: reads.
+func (r *menuRun) voice(ch *call.Channel, m *menu) {
+	if m.ttsEngine != "" && m.ttsVoice != "" {
+		ch.Set("tts_engine", m.ttsEngine)
+		ch.Set("tts_voice", m.ttsVoice)
+	}
+}
+
+// level asks and acts until the level is left. One that gives up after failures or
+// timeouts leads back to the level above, whose timeouts are not forgotten by a
+// choice; its failures are.
+func (r *menuRun) level(ctx context.Context, ch *call.Channel, m *menu, depth int) result {
 	greeting := m.long
 	failures, timeouts := 0, 0
 	for ch.Ready() && ctx.Err() == nil {
 		if failures >= m.maxFailures {
 			ch.Set("ivr_menu_status", "failure")
-			return resultExit
+			return resultBack
 		}
 		if timeouts >= m.maxTimeouts {
 			ch.Set("ivr_menu_status", "timeout")
-			return resultExit
+			return resultBack
 		}
-		digits := r.ask(ctx, ch, m, greeting)
+		digits, late := r.ask(ctx, ch, m, greeting)
 		if m.short != "" {
 			greeting = m.short
 		}
-		if !ch.Ready() || ctx.Err() != nil {
-			break
-		}
-		if digits == "" {
+		switch {
+		case !ch.Ready() || ctx.Err() != nil:
+			return resultExit
+		case late:
 			timeouts++
+			continue
+		case digits == "": // only a terminator, or not confirmed
+			failures++
 			continue
 		}
 		next, matched := r.choose(ctx, ch, m, digits, depth)
@@ -230,9 +249,11 @@ func (r *menuRun) enter(ctx context.Context, ch *call.Channel, name string, dept
 			}
 			continue
 		}
-		failures, timeouts = 0, 0
+		failures = 0
 		switch {
 		case next == resultAgain:
+		case next == resultBelow:
+			greeting = m.long
 		case next == resultTop && m == r.top:
 		default:
 			return next
@@ -242,26 +263,40 @@ func (r *menuRun) enter(ctx context.Context, ch *call.Channel, name string, dept
 }
 
 // ask plays a greeting, which a digit stops, reads digits and has them confirmed.
-func (r *menuRun) ask(ctx context.Context, ch *call.Channel, m *menu, greeting string) string {
-	for range m.confirmAttempts {
-		terminator := ch.Get("ivr_menu_terminator")
-		if terminator == "" {
-			terminator = "#"
-		}
-		digits, _ := ch.ReadDigits(ctx, call.ReadOptions{Min: 1, Max: max(m.digits, 1), File: greeting,
-			Timeout: time.Duration(m.timeout) * time.Millisecond, DigitTimeout: time.Duration(m.inter) * time.Millisecond, Terminators: terminator})
-		if digits == "" || m.confirm == "" || m.confirmKey == "" {
-			return digits
-		}
+// late is whether nothing was pressed in time.
+func (r *menuRun) ask(ctx context.Context, ch *call.Channel, m *menu, greeting string) (digits string, late bool) {
+	terminator := ch.Get("ivr_menu_terminator")
+	if terminator == "" {
+		terminator = "#"
+	}
+	ch.Set("read_terminator_used", "")
+	digits, _ = ch.ReadDigits(ctx, call.ReadOptions{Min: 1, Max: max(m.digits, 1), File: greeting,
+		Timeout: time.Duration(m.timeout) * time.Millisecond, DigitTimeout: time.Duration(m.inter) * time.Millisecond, Terminators: terminator})
+	if digits == "" {
+		return "", ch.Get("read_terminator_used") == ""
+	}
+	if m.confirm != "" && !r.confirmed(ctx, ch, m, digits, terminator) {
+		return "", false
+	}
+	return digits, false
+}
+
+// confirmed has digits confirmed: a macro says them, the right key approves, any
+// other refuses, and without one they are said again.
+func (r *menuRun) confirmed(ctx context.Context, ch *call.Channel, m *menu, digits, terminator string) bool {
+	for try := 0; try < m.confirmAttempts && ch.Ready() && ctx.Err() == nil; try++ {
 		if ch.Switch().Application("phrase") != nil {
 			ch.Execute(ctx, "phrase", m.confirm+","+digits)
 		}
+		if m.confirmKey == "" {
+			continue
+		}
 		answer, _ := ch.ReadDigits(ctx, call.ReadOptions{Min: 1, Max: 1, Timeout: time.Duration(m.timeout) * time.Millisecond, Terminators: terminator})
-		if answer == m.confirmKey {
-			return digits
+		if answer != "" {
+			return answer[0] == m.confirmKey[0]
 		}
 	}
-	return ""
+	return false
 }
 
 // choose runs the bindings that match, in their order.
@@ -278,11 +313,17 @@ func (r *menuRun) choose(ctx context.Context, ch *call.Channel, m *menu, digits 
 			continue
 		}
 		matched = true
-		if next = r.act(ctx, ch, m, b.action, arg, depth); next != resultAgain || !ch.Ready() {
-			return next, true
+		r.voice(ch, m)
+		switch did := r.act(ctx, ch, m, b.action, arg, depth); {
+		case !ch.Ready():
+			return did, true
+		case did == resultBelow:
+			next = resultBelow
+		case did != resultAgain:
+			return did, true
 		}
 	}
-	return resultAgain, matched
+	return next, matched
 }
 
 func (r *menuRun) act(ctx context.Context, ch *call.Channel, m *menu, action, arg string, depth int) result {
@@ -296,12 +337,15 @@ func (r *menuRun) act(ctx context.Context, ch *call.Channel, m *menu, action, ar
 	case "menu-play-sound":
 		r.play(ctx, ch, arg)
 	case "menu-sub":
-		switch next := r.enter(ctx, ch, arg, depth+1); next {
-		case resultBack, resultAgain:
-		case resultTop:
-			if m != r.top {
-				return resultTop
-			}
+		if arg == m.name {
+			return resultAgain
+		}
+		r.fire(ch, "menu::exit", m)
+		next := r.enter(ctx, ch, arg, depth+1)
+		r.fire(ch, "menu::enter", m)
+		switch {
+		case next == resultBack, next == resultTop && m == r.top:
+			return resultBelow
 		default:
 			return next
 		}
