@@ -404,3 +404,36 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 		t.Error("a closed path gets an address")
 	}
 }
+
+// FuzzDatagram holds that no datagram, from a stranger or from a call's own
+// address, panics or fills more than its queue.
+func FuzzDatagram(f *testing.F) {
+	f.Add(stunRequest("user:them"))
+	f.Add(helloRecord(7))
+	f.Add([]byte{0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3})
+	f.Add([]byte{0x80, 200})
+	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	if err != nil {
+		f.Fatal(err)
+	}
+	s := newUDPSocket(c)
+	f.Cleanup(s.close)
+	known := netip.MustParseAddrPort("127.0.0.1:9")
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 {
+			return // nothing of no length is handed on
+		}
+		w, _ := shortened(t)
+		p := s.open("user", w)
+		defer p.Close()
+		s.datagram(b, netip.MustParseAddrPort("127.0.0.1:10"))
+		if len(p.in) > 1 {
+			t.Errorf("%d wait", len(p.in))
+		}
+		p.know(known)
+		s.datagram(b, known)
+		if len(p.in) > 2 {
+			t.Errorf("%d wait", len(p.in))
+		}
+	})
+}
