@@ -65,7 +65,7 @@ func (s *Speech) engine(name string) (engine, error) {
 		command := conf.Params(tree.Configuration("tts_commandline.conf").Child("settings")).Get("command")
 		switch {
 		case command == "":
-			return nil, errors.New("No command set, please edit tts_commandline.conf")
+			return nil, message("No command set, please edit tts_commandline.conf")
 		case !s.o.AllowShell:
 			return nil, absentError("its command needs a shell: set allow_shell=true")
 		}

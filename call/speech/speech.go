@@ -56,6 +56,11 @@ func New(o Options) *Speech {
 	return &Speech{o: o, kept: kept{dir: o.Dir}, running: make(chan struct{}, maxRunning)}
 }
 
+// message is an error in FreeSWITCH's own words.
+type message string
+
+func (m message) Error() string { return string(m) }
+
 // Syntax lines, FreeSWITCH's.
 const speakSyntax = "<engine>|<voice>|<text>"
 
@@ -73,7 +78,7 @@ func (s *Speech) Applications() []call.Application {
 // tts_voice. A call that cannot be spoken to at all is ended, as in FreeSWITCH.
 func (s *Speech) application(ctx context.Context, ch *call.Channel, args string) error {
 	if args == "" {
-		return errors.New("Invalid Params!")
+		return message("Invalid Params!")
 	}
 	engine, voice, text := ch.Get("tts_engine"), ch.Get("tts_voice"), args
 	switch parts := strings.SplitN(args, "|", 3); len(parts) {
@@ -159,7 +164,7 @@ func (s *Speech) File(ctx context.Context, engine, voice, text string, rate int)
 		err = nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("Invalid TTS module %s[%s]! %w", engine, voice, err)
+		return "", message(fmt.Sprintf("Invalid TTS module %s[%s]! %v", engine, voice, err))
 	}
 	switch {
 	case strings.TrimSpace(r.text) == "":

@@ -83,19 +83,16 @@ func (l *sqlLink) run(ctx context.Context, text string, add func([]string, []sto
 
 // changes reports whether the last statement of a text is one that touches rows.
 func changes(text string) bool {
-	for text != "" {
-		text = strings.TrimRight(text, "; \t\r\n")
-		at := strings.LastIndexByte(text, ';')
-		words := strings.Fields(text[at+1:])
-		if len(words) > 0 {
-			switch strings.ToUpper(words[0]) {
-			case "CREATE", "DROP", "ALTER", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "USE", "SELECT", "LOCK", "UNLOCK":
-				return false
-			}
-		}
-		return len(words) > 0
+	text = strings.TrimRight(text, "; \t\r\n")
+	words := strings.Fields(text[strings.LastIndexByte(text, ';')+1:])
+	if len(words) == 0 {
+		return false
 	}
-	return false
+	switch strings.ToUpper(words[0]) {
+	case "CREATE", "DROP", "ALTER", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "USE", "SELECT", "LOCK", "UNLOCK":
+		return false
+	}
+	return true
 }
 
 func (l *sqlLink) fetch(rows *sql.Rows, columns []string, add func([]string, []store.Value) error) error {

@@ -22,7 +22,6 @@ type fakeTDS struct {
 	answers map[string][]byte
 	logins  chan string // user and password as they came
 	batches chan string
-	hang    chan struct{} // closed: "WAITFOR" ends
 }
 
 func ucs2(s string) []byte {
