@@ -10,8 +10,10 @@ import (
 	stdlog "log"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,6 +38,7 @@ type web struct {
 // newWeb puts the handlers together. page, watch (the monitor), verto and
 // phones (SIP over WebSocket) are those of the rooms.
 func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
+	page = b.secured(page)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", b.health)
 	mux.HandleFunc("GET /metrics", b.metricsPage)
@@ -46,6 +49,34 @@ func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
 	mux.Handle("/sip", phones)
 	mux.Handle("/", page)
 	return &web{box: b, handler: mux}
+}
+
+// secured leads a browser that asks for the page over http to https, unless it calls
+// this machine its own: it gives a page the microphone only there, and a password
+// should not pass a network in the clear. A proxy in front that ends TLS says so by
+// X-Forwarded-Proto.
+func (b *Box) secured(page http.Handler) http.Handler {
+	port := b.port("https_port", 8443)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if err != nil {
+			host = strings.Trim(r.Host, "[]")
+		}
+		if r.TLS != nil || port == 0 || isLocal(host) || r.Header.Get("X-Forwarded-Proto") == "https" {
+			page.ServeHTTP(w, r)
+			return
+		}
+		http.Redirect(w, r, "https://"+net.JoinHostPort(host, strconv.Itoa(port))+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+	})
+}
+
+// isLocal reports whether browsers trust a host name without TLS.
+func isLocal(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback()
 }
 
 // health answers 200 while the switch takes calls.

@@ -138,6 +138,9 @@ func pathCause(err error) error {
 	return err
 }
 
+// includeTags takes out the tags whose whole lines are dropped.
+var includeTags = strings.NewReplacer("<include>", "", "</include>", "")
+
 // line treats one line by the first rule that fits.
 func (p *preprocessor) line(src *source, line string) error {
 	if len(line) > maxLine {
@@ -151,6 +154,9 @@ func (p *preprocessor) line(src *source, line string) error {
 		return p.refuse(src, "the files have more than %d bytes with their variables expanded", maxWork)
 	}
 	if strings.Contains(line, "<include>") || strings.Contains(line, "</include>") || strings.Contains(line, "<?") {
+		if rest := includeTags.Replace(line); !src.inComment && !strings.Contains(line, "<?") && strings.Contains(rest, "<") && !strings.HasPrefix(strings.TrimSpace(rest), "<!--") {
+			p.warn(src, Warn, "what stands on a line with <include> is not read; write it on a line of its own: %s", strings.TrimSpace(rest))
+		}
 		return nil
 	}
 	if src.inComment {

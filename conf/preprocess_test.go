@@ -235,3 +235,15 @@ func FuzzPreprocess(f *testing.F) {
 		}
 	})
 }
+
+func TestPreprocess_WhatIsLostBesideIncludeIsTold(t *testing.T) {
+	for line, want := range map[string]int{
+		"<include>": 0, "  </include> ": 0, "<include> <!-- a comment -->": 0, "<include></include>": 0, `<?xml version="1.0"?><include>`: 0,
+		`<include><gateway name="x">`: 1, `<param name="a" value="b"/></include>`: 1,
+	} {
+		got, p := flat(t, Options{Base: treeOf(map[string]string{rootFile: line + "\nrest\n"})})
+		if got != "rest\n" || len(p.warnings) != want {
+			t.Errorf("%s: %q, warnings %v, want %d", line, got, p.warnings, want)
+		}
+	}
+}

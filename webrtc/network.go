@@ -160,7 +160,7 @@ func (n *network) prepare(locals []netip.Addr) error {
 	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	s.SetICEBindingRequestHandler(follow)
 	s.SetReceiveMTU(receiveMTU)
-	s.SetSRTPProtectionProfiles(dtls.SRTP_AES128_CM_HMAC_SHA1_80, dtls.SRTP_AEAD_AES_128_GCM)
+	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80) // best first
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	n.engine = engine
 	return nil

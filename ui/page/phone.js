@@ -343,6 +343,7 @@ async function toggleHold() {
   const r = await session.request("verto.modify", { action: "toggleHold", dialogParams: dialogParams(c) });
   if (c !== call) return;
   c.held = r.holdState === "held";
+  c.paused = true;
   say(inCall(c));
   show();
 }
@@ -405,10 +406,12 @@ async function showQuality(c) {
     if (s.type === "remote-inbound-rtp") remote = s;
   });
   if (!inbound || c !== call) return;
+  // Loss since the last time; what was not taken while on hold is no loss.
   const before = c.before || { received: 0, lost: 0 };
   const received = inbound.packetsReceived - before.received;
-  const lost = Math.max(inbound.packetsLost - before.lost, 0);
+  const lost = c.paused ? 0 : Math.max(inbound.packetsLost - before.lost, 0);
   c.before = { received: inbound.packetsReceived, lost: inbound.packetsLost };
+  c.paused = c.held;
   const codec = inbound.codecId && report.get(inbound.codecId);
   const parts = [];
   if (codec) parts.push(codec.mimeType.replace("audio/", ""));
