@@ -78,6 +78,8 @@ const (
 const (
 	watchInterval = 25 * time.Millisecond
 	weighShare    = 5
+	// weighPatience is how long one is waited for that has not yet told its weight.
+	weighPatience = 200 * time.Millisecond
 )
 
 // ErrClosed is the cause of scripts that end because the Host closes.
@@ -361,7 +363,17 @@ func (h *Host) endHeaviest() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var heaviest *script
-	for s := range h.scripts {
+	now := time.Now()
+	for s, w := range h.scripts {
+		if s.resting.Load() == 0 && s.weight.Load() == 0 {
+			if w.weighed.IsZero() {
+				w.weighed = now
+				s.weigh.Store(true)
+			}
+			if now.Sub(w.weighed) < weighPatience {
+				return // its weight comes first
+			}
+		}
 		if s.resting.Load() == 0 && s.ctx.Err() == nil && (heaviest == nil || s.weight.Load() > heaviest.weight.Load()) {
 			heaviest = s
 		}
