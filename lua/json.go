@@ -2,7 +2,6 @@ package lua
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
 	"math"
 	"strconv"
@@ -89,76 +88,15 @@ func decodeJSON(L *glua.LState, text string) (glua.LValue, bool) {
 	if len(text) > maxJSON {
 		return nil, false
 	}
-	d := json.NewDecoder(strings.NewReader(text))
-	d.UseNumber()
-	v, err := decodeValue(L, d, 0)
+	d := newDecoder(L, text)
+	v, err := d.value(0)
 	if err != nil {
 		return nil, false
 	}
-	if _, err := d.Token(); err != io.EOF {
+	if _, err := d.d.Token(); err != io.EOF {
 		return nil, false
 	}
 	return v, true
-}
-
-// decodeValue reads one value; nil stands for null.
-func decodeValue(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error) {
-	token, err := d.Token()
-	if err != nil {
-		return nil, err
-	}
-	switch t := token.(type) {
-	case json.Delim:
-		if depth >= maxJSONDepth {
-			return nil, io.ErrShortBuffer
-		}
-		if t == '{' {
-			return decodeObject(L, d, depth)
-		}
-		return decodeArray(L, d, depth)
-	case json.Number:
-		n, _ := strconv.ParseFloat(string(t), 64)
-		return glua.LNumber(n), nil
-	case string:
-		return glua.LString(t), nil
-	case bool:
-		return glua.LBool(t), nil
-	}
-	return nil, nil
-}
-
-func decodeObject(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error) {
-	table := L.CreateTable(0, 0)
-	for d.More() {
-		key, err := d.Token()
-		if err != nil {
-			return nil, err
-		}
-		v, err := decodeValue(L, d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if name, ok := key.(string); ok && v != nil {
-			table.RawSetString(name, v)
-		}
-	}
-	_, err := d.Token()
-	return table, err
-}
-
-func decodeArray(L *glua.LState, d *json.Decoder, depth int) (glua.LValue, error) {
-	table := L.CreateTable(0, 0)
-	for d.More() {
-		v, err := decodeValue(L, d, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		if v != nil {
-			table.Append(v)
-		}
-	}
-	_, err := d.Token()
-	return table, err
 }
 
 // encode writes a table: formatted with tabs unless the codec says otherwise.

@@ -53,8 +53,14 @@ func jsonEncode(s *script, L *glua.LState) int {
 type decoder struct {
 	L             *glua.LState
 	d             *json.Decoder
-	null          glua.LValue
-	object, array glua.LValue // metatables, or nil
+	null          glua.LValue // stands for null; nil leaves it out
+	object, array glua.LValue // metatables
+}
+
+func newDecoder(L *glua.LState, text string) decoder {
+	d := decoder{L: L, d: json.NewDecoder(strings.NewReader(text)), object: glua.LNil, array: glua.LNil}
+	d.d.UseNumber()
+	return d
 }
 
 // jsonDecode takes a text, where it begins, what null becomes, and the metatables
@@ -75,8 +81,8 @@ func jsonDecode(s *script, L *glua.LState) int {
 	if len(source) > maxJSON {
 		return fail(1, "the text is longer than "+strconv.Itoa(maxJSON)+" bytes")
 	}
-	d := decoder{L: L, d: json.NewDecoder(strings.NewReader(source[begin:])), null: L.Get(3), object: L.Get(4), array: L.Get(5)}
-	d.d.UseNumber()
+	d := newDecoder(L, source[begin:])
+	d.null, d.object, d.array = L.Get(3), L.Get(4), L.Get(5)
 	v, err := d.value(0)
 	at := begin + int(d.d.InputOffset()) + 1
 	if err != nil {
@@ -128,7 +134,7 @@ func (d *decoder) fields(table *glua.LTable, depth int) error {
 		if err != nil {
 			return err
 		}
-		if name, ok := key.(string); ok {
+		if name, ok := key.(string); ok && v != nil {
 			table.RawSetString(name, v)
 		}
 	}
@@ -138,12 +144,15 @@ func (d *decoder) fields(table *glua.LTable, depth int) error {
 }
 
 func (d *decoder) elements(table *glua.LTable, depth int) error {
-	for i := 1; d.d.More(); i++ {
+	for i := 1; d.d.More(); {
 		v, err := d.value(depth + 1)
 		if err != nil {
 			return err
 		}
-		table.RawSetInt(i, v)
+		if v != nil {
+			table.RawSetInt(i, v)
+			i++
+		}
 	}
 	table.Metatable = d.array
 	_, err := d.d.Token()

@@ -24,8 +24,9 @@ const routes = `<document>
 <section name="directory"><domain name="d.test"><users><user id="bob"><variables><variable name="user_context" value="sales"/></variables></user></users></domain></section>
 </document>`
 
-func TestDialplanTrace(t *testing.T) {
-	b := newBox(t, func(d *Deps) {
+// newRoutes is a switch with the tree above.
+func newRoutes(t *testing.T) *box {
+	return newBox(t, func(d *Deps) {
 		s, err := conf.NewStore(t.Context(), conf.Options{Base: fstest.MapFS{"freeswitch.xml": &fstest.MapFile{Data: []byte(routes)}},
 			Globals: []conf.Pair{{Name: "domain", Value: "d.test"}}})
 		if err != nil {
@@ -34,6 +35,10 @@ func TestDialplanTrace(t *testing.T) {
 		d.Store = s
 		d.Directory = directory.New(s)
 	})
+}
+
+func TestDialplanTrace(t *testing.T) {
+	b := newRoutes(t)
 	for _, tt := range []struct{ args, want string }{
 		{"trace 9", `- [nights] ${night}() =~ /^true$/ break=on-false freeswitch.xml:4
     log(INFO day) anti-action freeswitch.xml:6
@@ -70,14 +75,7 @@ func TestDialplanTrace(t *testing.T) {
 
 // A call that is up is traced with its own variables, which stay as they are.
 func TestDialplanTrace_OfACall(t *testing.T) {
-	b := newBox(t, func(d *Deps) {
-		s, err := conf.NewStore(t.Context(), conf.Options{Base: fstest.MapFS{"freeswitch.xml": &fstest.MapFile{Data: []byte(routes)}},
-			Globals: []conf.Pair{{Name: "domain", Value: "d.test"}}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		d.Store = s
-	})
+	b := newRoutes(t)
 	uuid := strings.TrimSpace(strings.TrimPrefix(b.run("originate {night=true}null/x &park()"), "+OK "))
 	got := b.run("dialplan trace uuid:" + uuid + " 1000 default")
 	if !strings.Contains(got, "+ [local] ${closed}(yes)") {
