@@ -32,7 +32,7 @@ func (h *Host) Applications() []call.Application {
 // Commands are the rows for the table of API commands.
 func (h *Host) Commands() []call.Command {
 	return []call.Command{
-		{Name: "lua", Syntax: "<script> [args] | list [as json] | stop <id> | errors [as json]", Description: "run a script as an api function", Module: "mod_lua", Run: h.luaCommand},
+		{Name: "lua", Syntax: "<script>", Description: "run a script as an api function", Module: "mod_lua", Run: h.luaCommand},
 		{Name: "luarun", Syntax: "<script>", Description: "run a script", Module: "mod_lua",
 			Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
 				if in.Args == "" {
