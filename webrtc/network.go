@@ -33,6 +33,9 @@ const (
 	receiveMTU      = 1500
 )
 
+// srtpProfiles are those of SRTP that we offer and take, best first.
+var srtpProfiles = []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80}
+
 // network is what all calls share: the sockets, the certificate of DTLS, and
 // pion's settings.
 type network struct {
@@ -160,7 +163,7 @@ func (n *network) prepare(locals []netip.Addr) error {
 	s.SetICETimeouts(iceDisconnected, iceFailed, iceKeepalive)
 	s.SetICEBindingRequestHandler(follow)
 	s.SetReceiveMTU(receiveMTU)
-	s.SetSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80) // best first
+	s.SetSRTPProtectionProfiles(srtpProfiles...)
 	s.SetFireOnTrackBeforeFirstRTP(true)
 	n.engine = engine
 	return nil

@@ -79,6 +79,7 @@ func newPeer(n *network) (*peer, error) {
 		return nil, fmt.Errorf("webrtc: peer connection: %w", err)
 	}
 	p.sender = t.Sender()
+	p.sender.Transport().OnStateChange(p.wire.short.handshake)
 	p.sender.Transport().ICETransport().OnSelectedCandidatePairChange(p.wire.chosen)
 	return p, nil
 }

@@ -27,13 +27,17 @@ import (
 // ICE, DTLS and RTCP stay pion's.
 //
 // The keys follow from two things: the master secret, which pion's key log gives,
-// and the random values of both hellos, which pass in the clear. Nobody vouches
-// for a hello that was overheard: the shortcut is open, both ways, only from the
-// first packet on that these keys authenticate. Until then, and for good if none
-// comes, pion carries the sound.
+// and the random values of both hellos, which pass in the clear. The key log is
+// written before pion has seen that there is a certificate at all, and nobody
+// vouches for a hello that was overheard. So the shortcut is tried only when pion
+// calls the handshake done, which it does once the certificate is the one that the
+// description names, and it is open, both ways, only from the first packet on that
+// these keys authenticate. Until then, and for good if none comes, pion carries the
+// sound.
 type shortcut struct {
-	state atomic.Int32 // shut, tried, open
-	route atomic.Pointer[route]
+	state  atomic.Int32 // shut, tried, open
+	proven atomic.Bool  // the handshake is done, with the certificate of the description
+	route  atomic.Pointer[route]
 
 	mu     sync.Mutex // guards what the keys are made of, while shut
 	secret []byte     // master secret
@@ -104,8 +108,10 @@ func (s *shortcut) hello(b []byte, incoming bool) {
 	if s.state.Load() != shut {
 		return
 	}
+	// A profile that was not offered is nobody's answer. With that of no encryption
+	// the keys of another would fit.
 	h, ok := findServerHello(b)
-	if !ok {
+	if !ok || !slices.Contains(srtpProfiles, dtls.SRTPProtectionProfile(h.profile)) {
 		return
 	}
 	s.mu.Lock()
@@ -120,10 +126,18 @@ func (s *shortcut) ExportKeyingMaterial(label string, _ []byte, length int) ([]b
 	return prf.PHash(s.secret, seed, length, s.server.hash())
 }
 
+// handshake takes the state of DTLS.
+func (s *shortcut) handshake(state pion.DTLSTransportState) {
+	s.proven.Store(state == pion.DTLSTransportStateConnected)
+}
+
 // derive makes the keys when all they are made of is there. Caller holds
 // wire.receiving.
 func (w *wire) derive() bool {
 	s := &w.short
+	if !s.proven.Load() {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.secret) == 0 || !s.heard {
@@ -131,6 +145,7 @@ func (w *wire) derive() bool {
 	}
 	c := srtp.Config{Profile: srtp.ProtectionProfile(s.server.profile)}
 	err := c.ExtractSessionKeysFromDTLS(s, s.active)
+	clear(s.secret)
 	s.secret, s.client = []byte{}, nil // once is all
 	if err != nil {
 		return false
