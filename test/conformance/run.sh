@@ -117,7 +117,7 @@ if [ "$mode" = listed ]; then
 fi
 status=0
 timeout -k 10 "${CONFORMANCE_TIMEOUT:-900}" "$tmp/conformance" -json -esl "127.0.0.1:$esl" -sip "127.0.0.1:$sip" -password ClueCon \
-    -conf "$tmp/conf" -scripts "$tmp/data/scripts" "${limits[@]}" "$@" "$here/cases" >"$tmp/result" || status=$?
+    -conf "$tmp/conf" -scripts "$tmp/data/scripts" -log "$tmp/log" "${limits[@]}" "$@" "$here/cases" >"$tmp/result" || status=$?
 
 sed -n 's/^{"name":"\([^"]*\)".*"status":"ok".*/\1/p' "$tmp/result" | sort -u >"$tmp/passed"
 sed -n 's/^{"name":"\([^"]*\)".*"status":"FAIL".*/\1/p' "$tmp/result" | sort -u >"$tmp/failed"
@@ -125,15 +125,13 @@ comm -12 "$tmp/listed" "$tmp/failed" >"$tmp/broken"
 comm -23 "$tmp/passed" "$tmp/failed" >"$tmp/always"
 awk '!/^#/ && NF { print $1 }' "$list" | sort -u | comm -13 - "$tmp/always" >"$tmp/new"
 
-if [ "$mode" != listed ]; then
-    while read -r name; do
-        grep -F "\"name\":\"$name\"," "$tmp/result" |
-            sed -e 's/.*"detail":"\(.*\)"}$/\1/' -e 's/\\n/\n/g' -e 's/\\"/"/g' -e 's/\\u003c/</g' -e 's/\\u003e/>/g' -e 's/\\u0026/\&/g' -e 's/\\t/\t/g' -e 's/\\\\/\\/g' |
-            sed -e "1s/^/FAIL $name: /" -e '2,$s/^/      /' || true
-    done <"$tmp/failed"
-elif [ -s "$tmp/broken" ]; then
-    grep -F -f <(sed 's/.*/"name":"&",/' "$tmp/broken") "$tmp/result" | cut -c1-2000
-fi
+# What failed, with the lines that the switch logged meanwhile.
+if [ "$mode" = listed ]; then shown=$tmp/broken; else shown=$tmp/failed; fi
+while read -r name; do
+    grep -F "\"name\":\"$name\"," "$tmp/result" |
+        sed -e 's/.*"detail":"\(.*\)"}$/\1/' -e 's/\\n/\n/g' -e 's/\\"/"/g' -e 's/\\u003c/</g' -e 's/\\u003e/>/g' -e 's/\\u0026/\&/g' -e 's/\\t/\t/g' -e 's/\\\\/\\/g' |
+        sed -e "1s/^/FAIL $name: /" -e '2,$s/^/      /' || true
+done <"$shown"
 
 tail -n 1 "$tmp/result"
 if ! tail -n 1 "$tmp/result" | grep -q '^{"failed":'; then
