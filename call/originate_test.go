@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/dialplan"
 	"github.com/switchlet/switchlet/call/originate"
 )
 
@@ -256,5 +257,59 @@ func TestOriginate_WhilePaused_IsRefused(t *testing.T) {
 		if _, err := wait(); call.CauseOf(err, call.CauseNone) != call.CauseSwitchCongestion {
 			t.Errorf("%v, want SWITCH_CONGESTION", err)
 		}
+	})
+}
+
+// countingPlan is the inline dialplan; it counts how often it is asked, and may do
+// something first.
+type countingPlan struct {
+	asked  int
+	before func(ch *call.Channel)
+}
+
+func (p *countingPlan) Hunt(ctx context.Context, ch *call.Channel, profile *call.Profile, arg string) (*call.Extension, bool, error) {
+	if p.asked++; p.before != nil {
+		p.before(ch)
+	}
+	return dialplan.InlinePlan{}.Hunt(ctx, ch, profile, arg)
+}
+
+// A leg that answers at once is transferred by whoever has called it while it is on
+// its way to CS_ROUTING for the first time. Here a hook takes that one's place, which
+// runs just then.
+func TestTransfer_OnTheWayToTheFirstRouting_IsHuntedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		plan := &countingPlan{}
+		b.sw.AddDialplan("counting", plan)
+		wait, _ := dialling(b, "null/x", originate.Options{Vars: []call.Var{{Name: "execute_on_originate", Value: "transfer set:reached=yes,park counting"}}})
+		ch, err := wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.settle()
+		if !ch.Up() {
+			t.Fatalf("the call has ended: %v; log: %q", ch.Cause(), b.logged)
+		}
+		want(t, ch, "reached", "yes")
+		want(t, ch, "current_application", "park")
+		if plan.asked != 1 {
+			t.Errorf("the dialplan was asked %d times", plan.asked)
+		}
+		ch.Hangup(call.CauseNormalClearing)
+	})
+}
+
+func TestTransfer_WhileAnInlineDialplanIsRead_KeepsItsOwnDestination(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.extension("elsewhere", "set reached=elsewhere", "park")
+		plan := &countingPlan{before: func(ch *call.Channel) { ch.Transfer("elsewhere", "XML", "default") }}
+		b.sw.AddDialplan("counting", plan)
+		ch := b.run("a", "transfer set:reached=here,park counting")
+		b.settle()
+		if !ch.Up() {
+			t.Fatalf("the call has ended: %v; log: %q", ch.Cause(), b.logged)
+		}
+		want(t, ch, "reached", "elsewhere")
+		ch.Hangup(call.CauseNormalClearing)
 	})
 }

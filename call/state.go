@@ -152,10 +152,14 @@ func (c *Channel) AfterInit(fn func()) {
 // route finds an extension. An outbound leg without a dialplan waits for what
 // its originate makes of it.
 func (c *Channel) route(ctx context.Context) {
-	p := c.Profile()
 	c.mu.Lock()
+	p := *c.profile().clone()
 	ext := c.ext
+	moved := c.requests != c.served
 	c.mu.Unlock()
+	if moved {
+		return // p is of a transfer that came since the step began: the next step hunts for it
+	}
 	if c.outbound && p.Dialplan == "" && ext == nil {
 		if p.Index > 1 && c.Answered() {
 			c.Log(LogInfo, "No Dialplan on answered channel, changing state to HANGUP")

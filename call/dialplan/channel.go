@@ -150,7 +150,13 @@ func (InlinePlan) Hunt(_ context.Context, ch *call.Channel, p *call.Profile, arg
 	program := arg
 	if program == "" {
 		program = p.Destination
-		ch.UpdateProfile(func(p *call.Profile) { p.Destination = p.RDNIS })
+		ch.UpdateProfile(func(now *call.Profile) {
+			// Not that of a transfer which has come meanwhile, nor that of a channel which
+			// only executes another extension.
+			if now.Index == p.Index && now.Destination == program {
+				now.Destination = now.RDNIS
+			}
+		})
 	}
 	actions := Inline(program)
 	if len(actions) == 0 {
