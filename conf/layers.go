@@ -15,9 +15,6 @@ import (
 // maxFile is the largest single file that is read, in bytes.
 const maxFile = 16 << 20
 
-// copyBuffer is the most of a file that is read at once, in bytes.
-const copyBuffer = 32 << 10
-
 // layer is one directory of a tree; dir is its path on disk, "" for the
 // embedded tree.
 type layer struct {
@@ -132,19 +129,19 @@ func hidden(pattern, p string) bool {
 	return false
 }
 
-// read returns the text of the topmost file of that path and its name for
-// messages. A missing file is fs.ErrNotExist.
-func (l layers) read(p string) (text, name string, err error) {
+// read returns the text of the topmost file of that path, in buf if it fits
+// there, and its name for messages. A missing file is fs.ErrNotExist.
+func (l layers) read(p string, buf []byte) (text []byte, name string, err error) {
 	if path.IsAbs(p) {
 		f, err := os.Open(filepath.FromSlash(p))
 		if err != nil {
-			return "", p, err
+			return buf, p, err
 		}
-		text, err := readAll(f)
+		text, err := readAll(f, buf)
 		return text, p, err
 	}
 	if !fs.ValidPath(p) {
-		return "", p, fmt.Errorf("%s lies outside of the tree: %w", p, fs.ErrNotExist)
+		return buf, p, fmt.Errorf("%s lies outside of the tree: %w", p, fs.ErrNotExist)
 	}
 	for i := len(l) - 1; i >= 0; i-- {
 		f, err := l[i].files.Open(p)
@@ -152,33 +149,39 @@ func (l layers) read(p string) (text, name string, err error) {
 			continue
 		}
 		if err != nil {
-			return "", l[i].name(p), err
+			return buf, l[i].name(p), err
 		}
-		text, err := readAll(f)
+		text, err := readAll(f, buf)
 		return text, l[i].name(p), err
 	}
-	return "", l[0].name(p), fs.ErrNotExist
+	return buf, l[0].name(p), fs.ErrNotExist
 }
 
-func readAll(f fs.File) (string, error) {
+// readAll reads and closes f. A file may grow while it is read, and some give no
+// size at all.
+func readAll(f fs.File, buf []byte) ([]byte, error) {
 	defer f.Close()
+	buf = buf[:0]
 	info, err := f.Stat()
 	if err != nil {
-		return "", err
+		return buf, err
 	}
 	if !info.Mode().IsRegular() {
-		return "", errors.New("not a regular file")
+		return buf, errors.New("not a regular file")
 	}
-	var b strings.Builder
-	b.Grow(int(min(max(info.Size(), 0), maxFile)))
-	// Most files are far shorter than the buffer that Copy would make for each.
-	buf := make([]byte, min(max(info.Size(), 0)+1, copyBuffer))
-	n, err := io.CopyBuffer(&b, io.LimitReader(f, maxFile+1), buf)
-	if err != nil {
-		return "", err
+	// One byte more, so that the end is met without growing.
+	buf = slices.Grow(buf, int(min(max(info.Size(), 0), maxFile))+1)
+	for {
+		n, err := f.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case len(buf) > maxFile:
+			return buf, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxFile)
+		case err == io.EOF:
+			return buf, nil
+		case err != nil:
+			return buf, err
+		}
+		buf = slices.Grow(buf, 1)
 	}
-	if n > maxFile {
-		return "", fmt.Errorf("%w: more than %d bytes", ErrTooLarge, maxFile)
-	}
-	return b.String(), nil
 }

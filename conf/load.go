@@ -11,6 +11,10 @@ import (
 // rootFile is where reading begins.
 const rootFile = "freeswitch.xml"
 
+// usualDocument is the size in bytes for which there is room from the start, as a
+// text that grows is copied again and again. FreeSWITCH's own tree takes half of it.
+const usualDocument = 1 << 20
+
 // Options say which tree to read and how.
 type Options struct {
 	// Base is the tree at the bottom, freeswitch.xml at its root: os.DirFS of a
@@ -68,6 +72,7 @@ func load(ctx context.Context, opts *Options, g *Globals) (*Tree, error) {
 	for _, s := range opts.Sets {
 		p.pinned[strings.ToLower(s.Name)] = s.Value
 	}
+	p.out.Grow(usualDocument)
 	if err := p.file(rootFile, 0); err != nil {
 		var pe *fs.PathError
 		if errors.As(err, &pe) {

@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -27,7 +28,7 @@ func Parse(text, name string) (*Node, error) {
 		return nil, fmt.Errorf("conf: %s: %w: %d bytes, %d allowed", name, ErrTooLarge, len(text), MaxDocument)
 	}
 	text = fromUTF16(text)
-	return parse(text, lineMap(text, name))
+	return parse(text, lineMap(name))
 }
 
 // fromUTF16 turns a text with a UTF-16 byte order mark into UTF-8 and leaves
@@ -60,6 +61,7 @@ type parser struct {
 	cur   *Node
 	depth int
 	text  map[*Node]*strings.Builder
+	attrs []Attr // of the tag at hand
 	// folded counts the line breaks inside attribute values of tags that are
 	// done: the reference turns them into spaces and no longer counts them in
 	// its errors. folding counts those of the tag at hand.
@@ -74,19 +76,61 @@ func parse(text string, where *sourceMap) (*Node, error) {
 	if err := p.document(); err != nil {
 		return nil, err
 	}
-	trim(p.root)
+	k := keeper{names: make(map[string]string), block: min(len(text), keptBlock)}
+	k.settle(p.root)
 	return p.root, nil
 }
 
-// trim drops the white space between child elements, which means nothing and
-// would only be kept in memory.
-func trim(n *Node) {
+// keptBlock is how many bytes of texts a keeper keeps together.
+const keptBlock = 16 << 10
+
+// keeper copies what a tree has of its document, of which most are comments and
+// white space, so that the document itself need not be kept in memory.
+type keeper struct {
+	names map[string]string
+	texts strings.Builder
+	block int
+}
+
+// settle copies the strings of n and of what is below it. It drops the white
+// space between child elements, which means nothing.
+func (k *keeper) settle(n *Node) {
 	if len(n.Children) > 0 && strings.TrimSpace(n.Text) == "" {
 		n.Text = ""
 	}
-	for _, c := range n.Children {
-		trim(c)
+	n.Name, n.Text = k.name(n.Name), k.keep(n.Text)
+	for i := range n.Attrs {
+		a := &n.Attrs[i]
+		a.Name, a.Value = k.name(a.Name), k.keep(a.Value)
 	}
+	for _, c := range n.Children {
+		k.settle(c)
+	}
+}
+
+// name copies a name that may come again.
+func (k *keeper) name(s string) string {
+	kept, ok := k.names[s]
+	if !ok {
+		kept = k.keep(s)
+		k.names[kept] = kept
+	}
+	return kept
+}
+
+func (k *keeper) keep(s string) string {
+	switch {
+	case s == "":
+		return ""
+	case len(s) > k.block/4:
+		return strings.Clone(s)
+	case len(s) > k.texts.Cap()-k.texts.Len():
+		k.texts = strings.Builder{}
+		k.texts.Grow(k.block)
+	}
+	from := k.texts.Len()
+	k.texts.WriteString(s)
+	return k.texts.String()[from:]
 }
 
 func (p *parser) at(i int) byte {
@@ -125,7 +169,7 @@ func startsName(c byte) bool {
 func (p *parser) fail(pos int, format string, args ...any) error {
 	pos = min(pos, len(p.s))
 	msg := fmt.Sprintf(format, args...)
-	file, line := p.where.at(pos)
+	file, line := p.where.at(p.s, pos)
 	flat := 1 + strings.Count(p.s[:pos], "\n") - p.folded
 	return &ParseError{File: file, Line: line, FlatLine: flat, Message: msg, Mend: mendFor(msg)}
 }
@@ -213,13 +257,17 @@ func (p *parser) startTag(start int) error {
 		return p.fail(start, "nesting deeper than %d elements", MaxNesting)
 	}
 	n := &Node{Name: p.token("/>")}
-	n.File, n.Line = p.where.at(start)
+	n.File, n.Line = p.where.at(p.s, start)
 	p.skipSpace()
+	p.attrs = p.attrs[:0]
 	for c := p.at(p.pos); c != 0 && c != '/' && c != '>'; c = p.at(p.pos) {
-		if err := p.attribute(n, start); err != nil {
+		if err := p.attribute(start); err != nil {
 			return err
 		}
 		p.skipSpace()
+	}
+	if len(p.attrs) > 0 {
+		n.Attrs = slices.Clone(p.attrs)
 	}
 	closed := p.at(p.pos) == '/'
 	if closed {
@@ -245,7 +293,7 @@ func (p *parser) startTag(start int) error {
 
 // attribute reads one attribute. Without a quoted value the value is empty, and
 // an unquoted token is taken for a further attribute by the next round.
-func (p *parser) attribute(n *Node, start int) error {
+func (p *parser) attribute(start int) error {
 	name := p.token("=/>")
 	value := ""
 	if c := p.at(p.pos); c == '=' || isSpace(c) {
@@ -264,8 +312,8 @@ func (p *parser) attribute(n *Node, start int) error {
 			p.pos = from + i + 1
 		}
 	}
-	if _, twice := n.LookupAttr(name); !twice {
-		n.Attrs = append(n.Attrs, Attr{name, value})
+	if !slices.ContainsFunc(p.attrs, func(a Attr) bool { return a.Name == name }) {
+		p.attrs = append(p.attrs, Attr{name, value})
 	}
 	return nil
 }

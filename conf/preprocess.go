@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -77,7 +78,19 @@ type preprocessor struct {
 	includes int
 	work     int
 	stun     map[string]stunAnswer
+	// buffers held the texts of files that are done and will hold others.
+	buffers [][]byte
 }
+
+// buffer takes a buffer for the text of a file; release gives it back.
+func (p *preprocessor) buffer() (buf []byte) {
+	if last := len(p.buffers) - 1; last >= 0 {
+		buf, p.buffers = p.buffers[last], p.buffers[:last]
+	}
+	return buf
+}
+
+func (p *preprocessor) release(buf []byte) { p.buffers = append(p.buffers, buf) }
 
 // source is the file that is being read.
 type source struct {
@@ -102,7 +115,8 @@ func (p *preprocessor) file(rel string, depth int) error {
 	if err := p.ctx.Err(); err != nil {
 		return err
 	}
-	text, name, err := p.tree.read(rel)
+	text, name, err := p.tree.read(rel, p.buffer())
+	defer p.release(text)
 	if err != nil {
 		return &fs.PathError{Op: "read", Path: name, Err: pathCause(err)}
 	}
@@ -112,16 +126,19 @@ func (p *preprocessor) file(rel string, depth int) error {
 	src := &source{dir: path.Dir(rel), name: name, index: int32(len(p.where.files)), depth: depth}
 	p.where.files = append(p.where.files, name)
 	newline := true
-	for text != "" {
+	for rest := text; len(rest) > 0; {
 		if newline {
 			src.line++
 		}
-		line := text
-		if i := strings.IndexAny(text, "\r\n"); i >= 0 {
-			line = text[:i+1]
+		line := rest
+		if i := bytes.IndexByte(line, '\n'); i >= 0 {
+			line = line[:i+1]
 		}
-		text = text[len(line):]
-		newline = strings.HasSuffix(line, "\n")
+		if i := bytes.IndexByte(line, '\r'); i >= 0 {
+			line = line[:i+1]
+		}
+		rest = rest[len(line):]
+		newline = line[len(line)-1] == '\n'
 		if err := p.line(src, line); err != nil {
 			return err
 		}
@@ -141,17 +158,48 @@ func pathCause(err error) error {
 // includeTags takes out the tags whose whole lines are dropped.
 var includeTags = strings.NewReplacer("<include>", "", "</include>", "")
 
+// plain reports whether no rule fits a line outside of a comment, as with most.
+func plain(line []byte) bool {
+	for rest := line; ; rest = rest[1:] {
+		i := bytes.IndexAny(rest, "<$xX")
+		if i < 0 {
+			return true
+		}
+		rest = rest[i:]
+		for _, mark := range marks {
+			if len(rest) >= len(mark) && strings.EqualFold(string(rest[:len(mark)]), mark) {
+				return false
+			}
+		}
+	}
+}
+
+// marks are what a line must have for a rule to fit it.
+var marks = [...]string{"$${", "<include>", "</include>", "<?", "<!--#", "x-pre-process"}
+
 // line treats one line by the first rule that fits.
-func (p *preprocessor) line(src *source, line string) error {
-	if len(line) > maxLine {
+func (p *preprocessor) line(src *source, text []byte) error {
+	if len(text) > maxLine {
 		return p.refuse(src, "line longer than %d bytes; break it into several", maxLine)
 	}
-	line, err := p.expand(src, line)
+	if !src.inComment && plain(text) {
+		if err := p.worked(src, len(text)); err != nil {
+			return err
+		}
+		breaks := 0
+		if text[len(text)-1] == '\n' {
+			breaks = 1
+		}
+		p.where.emitted(p.out.Len(), src, breaks, true)
+		p.out.Write(text)
+		return p.bounded(src)
+	}
+	line, err := p.expand(src, string(text))
 	if err != nil {
 		return err
 	}
-	if p.work += len(line); p.work > maxWork {
-		return p.refuse(src, "the files have more than %d bytes with their variables expanded", maxWork)
+	if err := p.worked(src, len(line)); err != nil {
+		return err
 	}
 	if strings.Contains(line, "<include>") || strings.Contains(line, "</include>") || strings.Contains(line, "<?") {
 		if rest := includeTags.Replace(line); !src.inComment && !strings.Contains(line, "<?") && strings.Contains(rest, "<") && !strings.HasPrefix(strings.TrimSpace(rest), "<!--") {
@@ -191,6 +239,14 @@ func (p *preprocessor) line(src *source, line string) error {
 	}
 }
 
+// worked counts what was treated, in bytes.
+func (p *preprocessor) worked(src *source, n int) error {
+	if p.work += n; p.work > maxWork {
+		return p.refuse(src, "the files have more than %d bytes with their variables expanded", maxWork)
+	}
+	return nil
+}
+
 func (p *preprocessor) refuse(src *source, format string, args ...any) error {
 	msg := fmt.Sprintf(format, args...)
 	return fmt.Errorf("%s:%d: %w: %s", src.name, src.line, ErrTooLarge, msg)
@@ -208,7 +264,7 @@ func (p *preprocessor) emit(src *source, text string) {
 	if text == "" {
 		return
 	}
-	p.where.segments = append(p.where.segments, segment{p.out.Len(), src.index, int32(src.line)})
+	p.where.emitted(p.out.Len(), src, strings.Count(text, "\n"), strings.HasSuffix(text, "\n"))
 	p.out.WriteString(text)
 }
 

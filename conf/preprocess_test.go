@@ -83,11 +83,11 @@ func TestPreprocess_IncludesByPatternInByteOrder(t *testing.T) {
 	if want := "ten\ndeep\ndeeper\n\ntwo\n"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	file, line := p.where.at(strings.Index(got, "deeper"))
+	file, line := p.where.at(got, strings.Index(got, "deeper"))
 	if file != "b/y/only.xml" || line != 1 {
 		t.Errorf("deeper came from %s:%d", file, line)
 	}
-	file, line = p.where.at(strings.Index(got, "two"))
+	file, line = p.where.at(got, strings.Index(got, "two"))
 	if file != "a/2.xml" || line != 1 {
 		t.Errorf("two came from %s:%d", file, line)
 	}
