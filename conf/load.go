@@ -12,8 +12,8 @@ import (
 const rootFile = "freeswitch.xml"
 
 // usualDocument is the size in bytes for which there is room from the start, as a
-// text that grows is copied again and again. FreeSWITCH's own tree takes half of it.
-const usualDocument = 1 << 20
+// text that grows is copied again and again. FreeSWITCH's own tree fits into it.
+const usualDocument = 640 << 10
 
 // Options say which tree to read and how.
 type Options struct {

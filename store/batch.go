@@ -38,11 +38,14 @@ type write struct {
 type Batch struct {
 	db      *DB
 	opts    BatchOptions
-	queue   chan write
 	dropped atomic.Uint64
-	stop    chan struct{}
-	once    sync.Once
+	wake    chan struct{} // there is something to do; of size 1
 	ended   chan struct{}
+
+	mu      sync.Mutex
+	waiting []write // in order
+	flushes int     // how many of them are no writes
+	closed  bool
 }
 
 // Batch starts a batched writer. Close ends it.
@@ -56,7 +59,7 @@ func (d *DB) Batch(o BatchOptions) *Batch {
 	if o.Failed == nil {
 		o.Failed = func(string, error) {}
 	}
-	b := &Batch{db: d, opts: o, queue: make(chan write, o.Queue), stop: make(chan struct{}), ended: make(chan struct{})}
+	b := &Batch{db: d, opts: o, wake: make(chan struct{}, 1), ended: make(chan struct{})}
 	go b.run()
 	return b
 }
@@ -64,17 +67,29 @@ func (d *DB) Batch(o BatchOptions) *Batch {
 // Add queues a write. A full queue refuses it with ErrQueue and counts it; after
 // Close the answer is ErrClosed.
 func (b *Batch) Add(query string, args ...any) error {
-	select {
-	case <-b.stop:
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
 		return ErrClosed
-	default:
 	}
-	select {
-	case b.queue <- write{query: query, args: args}:
-		return nil
-	default:
+	if len(b.waiting)-b.flushes >= b.opts.Queue {
+		b.mu.Unlock()
 		b.dropped.Add(1)
 		return ErrQueue
+	}
+	b.waiting = append(b.waiting, write{query: query, args: args})
+	n := len(b.waiting)
+	b.mu.Unlock()
+	if n == 1 || n >= b.opts.Size {
+		b.rouse()
+	}
+	return nil
+}
+
+func (b *Batch) rouse() {
+	select {
+	case b.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -83,14 +98,21 @@ func (b *Batch) Dropped() uint64 { return b.dropped.Load() }
 
 // Flush waits until everything that was added before is on its way to the disk.
 func (b *Batch) Flush(ctx context.Context) error {
-	done := make(chan struct{})
-	select {
-	case b.queue <- write{done: done}:
-	case <-b.stop:
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
 		return ErrClosed
-	case <-ctx.Done():
-		return ctx.Err()
 	}
+	var done chan struct{}
+	if last := len(b.waiting) - 1; last >= 0 && b.waiting[last].done != nil {
+		done = b.waiting[last].done // somebody waits for the same
+	} else {
+		done = make(chan struct{})
+		b.waiting = append(b.waiting, write{done: done})
+		b.flushes++
+	}
+	b.mu.Unlock()
+	b.rouse()
 	select {
 	case <-done:
 		return nil
@@ -103,66 +125,70 @@ func (b *Batch) Flush(ctx context.Context) error {
 
 // Close writes what waits and ends the Batch.
 func (b *Batch) Close() {
-	b.once.Do(func() { close(b.stop) })
+	b.mu.Lock()
+	b.closed = true
+	b.mu.Unlock()
+	b.rouse()
 	<-b.ended
 }
 
 func (b *Batch) run() {
 	defer close(b.ended)
 	for {
-		select {
-		case w := <-b.queue:
-			b.commit(w)
-		case <-b.stop:
-			for {
-				select {
-				case w := <-b.queue:
-					b.commit(w)
-				default:
-					return
-				}
-			}
-		}
-	}
-}
-
-// gather returns first and what goes into its transaction.
-func (b *Batch) gather(first write) []write {
-	list := []write{first}
-	hurry := b.opts.Gather <= 0 || first.done != nil
-	var late <-chan time.Time
-	if !hurry {
-		t := time.NewTimer(b.opts.Gather)
-		defer t.Stop()
-		late = t.C
-	}
-	for len(list) < b.opts.Size {
-		var w write
-		select {
-		case w = <-b.queue:
+		list, ended := b.take()
+		switch {
+		case len(list) > 0:
+			b.commit(list)
+		case ended:
+			return
 		default:
-			if hurry {
-				return list
-			}
-			select {
-			case w = <-b.queue:
-			case <-late:
-				hurry = true
-				continue
-			case <-b.stop:
-				hurry = true
-				continue
-			}
+			<-b.wake
 		}
-		list = append(list, w)
-		hurry = hurry || w.done != nil
 	}
-	return list
 }
 
-// commit writes first and whatever is gathered behind it in one transaction.
-func (b *Batch) commit(first write) {
-	list := b.gather(first)
+// take returns what goes into one transaction, once it has gathered: nothing if
+// nothing waits; ended then tells that nothing will.
+func (b *Batch) take() (list []write, ended bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.opts.Gather > 0 && b.patient() {
+		b.mu.Unlock()
+		t := time.NewTimer(b.opts.Gather)
+		for late, patient := false, true; patient && !late; {
+			select {
+			case <-b.wake:
+				b.mu.Lock()
+				patient = b.patient()
+				b.mu.Unlock()
+			case <-t.C:
+				late = true
+			}
+		}
+		t.Stop()
+		b.mu.Lock()
+	}
+	n := min(len(b.waiting), b.opts.Size)
+	list = b.waiting[:n:n]
+	if b.waiting = b.waiting[n:]; len(b.waiting) == 0 {
+		b.waiting = nil
+	}
+	for _, w := range list {
+		if w.done != nil {
+			b.flushes--
+		}
+	}
+	return list, b.closed
+}
+
+// patient reports whether what waits may go on waiting for others.
+func (b *Batch) patient() bool {
+	n := len(b.waiting)
+	return n > 0 && n < b.opts.Size && b.flushes == 0 && !b.closed
+}
+
+// commit writes a list in one transaction.
+func (b *Batch) commit(list []write) {
 	ctx := context.Background()
 	err := b.db.Tx(ctx, func(tx *sql.Tx) error {
 		parsed := map[string]*sql.Stmt{}

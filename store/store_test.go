@@ -424,7 +424,7 @@ func TestBatch_GathersUntilFlushedFullOrClosed(t *testing.T) {
 
 func TestBatch_FullQueueRefuses(t *testing.T) {
 	d := open(t, Options{}).Core()
-	b := &Batch{db: d, queue: make(chan write, 1), stop: make(chan struct{})}
+	b := &Batch{db: d, opts: BatchOptions{Queue: 1, Size: 1}, wake: make(chan struct{}, 1)}
 	if err := b.Add("select 1"); err != nil {
 		t.Fatal(err)
 	}

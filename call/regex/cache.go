@@ -7,6 +7,7 @@ import "sync"
 // compiles every time.
 type Cache struct {
 	mu      sync.Mutex
+	size    int
 	entries map[string]entry
 	order   []string // a ring of the patterns in order of their arrival
 	next    int
@@ -19,8 +20,7 @@ type entry struct {
 
 // NewCache makes a cache for at most size patterns (at least 1).
 func NewCache(size int) *Cache {
-	size = max(size, 1)
-	return &Cache{entries: make(map[string]entry, size), order: make([]string, 0, size)}
+	return &Cache{size: max(size, 1), entries: make(map[string]entry)}
 }
 
 // Compile is the function of that name with memory. Bad patterns are remembered
@@ -44,7 +44,7 @@ func (c *Cache) Compile(pattern string) (*Regexp, error) {
 	if _, ok := c.entries[pattern]; ok {
 		return e.re, e.err
 	}
-	if len(c.order) < cap(c.order) {
+	if len(c.order) < c.size {
 		c.order = append(c.order, pattern)
 	} else {
 		delete(c.entries, c.order[c.next])
