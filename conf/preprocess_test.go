@@ -96,6 +96,27 @@ func TestPreprocess_IncludesByPatternInByteOrder(t *testing.T) {
 	}
 }
 
+func TestPreprocess_EveryPlaceKeepsItsLine(t *testing.T) {
+	got, p := flat(t, Options{Globals: []Pair{{"many", "x\ny\nz"}}, Base: treeOf(map[string]string{
+		rootFile: "one\ntwo\r\nthree\rstill3\n<!--#set \"a=1\"-->four\n<X-PRE-PROCESS cmd=\"set\" data=\"b=2\"/>\nsix $${many} still6\nseven\n" +
+			"<X-PRE-PROCESS cmd=\"include\" data=\"a.xml\"/>\nnine\n<!--#comment\nlost --> eleven\ntwelve",
+		"a.xml": "a1\na2\n\na4",
+	})})
+	want := map[string]int{"one": 1, "two": 2, "three": 3, "still3": 3, "four": 4, "six": 6, "y": 6, "still6": 6, "seven": 7,
+		"a1": 1, "a2": 2, "a4": 4, "nine": 9, "eleven": 11, "twelve": 12}
+	for _, ascending := range []bool{true, false} {
+		for word, line := range want {
+			if !ascending {
+				p.where.at(got, len(got)) // so that the next place lies before the last one
+			}
+			file, at := p.where.at(got, strings.Index(got, word))
+			if from := map[bool]string{true: "a.xml", false: rootFile}[strings.HasPrefix(word, "a")]; at != line || file != from {
+				t.Errorf("%s is said to be of %s:%d, want %s:%d", word, file, at, from, line)
+			}
+		}
+	}
+}
+
 func TestPreprocess_FilesThatIncludeEachOtherEnd(t *testing.T) {
 	for name, body := range map[string]string{
 		"once":  "<X-PRE-PROCESS cmd=\"include\" data=\"freeswitch.xml\"/>\n",
