@@ -2,7 +2,6 @@ package webrtc
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,56 +12,45 @@ import (
 	"time"
 
 	"github.com/pion/stun/v4"
+
+	"github.com/switchlet/switchlet/media/udp"
 )
 
 // Bounds of what a socket reads and keeps.
 const (
-	maxDatagram  = 2048 // longer ones are dropped; ICE, DTLS and SRTP stay below 1500
-	pathQueue    = 32   // datagrams that wait for pion, which are STUN, DTLS and RTCP
-	maxAddresses = 64   // that one call talks to on one socket; the oldest is forgotten
-	readPause    = 10 * time.Millisecond
+	maxDatagram  = udp.MaxDatagram // longer ones are dropped; ICE, DTLS and SRTP stay below 1500
+	pathQueue    = 32              // datagrams that wait for pion, which are STUN, DTLS and RTCP
+	maxAddresses = 64              // that one call talks to on one socket; the oldest is forgotten
 )
 
-// udpSocket is the port that all browsers share, on one local address. Its one
-// goroutine reads what they send. Sound goes straight to the call it belongs to
+// udpSocket is the port that all browsers share, on one local address. Sound goes straight to the call it belongs to
 // (shortcut); the rest waits in the call's path until pion takes it.
 type udpSocket struct {
-	conn  *net.UDPConn
+	conn  *udp.Socket
 	local netip.AddrPort
-	done  chan struct{}
 
 	mu    sync.RWMutex
 	users map[string]*path         // by our ICE user name
 	peers map[netip.AddrPort]*path // by the far end's address
 }
 
-func newUDPSocket(conn *net.UDPConn) *udpSocket {
-	local := conn.LocalAddr().(*net.UDPAddr).AddrPort()
-	s := &udpSocket{conn: conn, local: unmapped(local), done: make(chan struct{}),
-		users: map[string]*path{}, peers: map[netip.AddrPort]*path{}}
-	go s.read()
-	return s
+// listenUDP opens the port of addr; 0 is any free one.
+func listenUDP(sockets *udp.Group, addr netip.AddrPort) (*udpSocket, error) {
+	s := &udpSocket{users: map[string]*path{}, peers: map[netip.AddrPort]*path{}}
+	conn, err := sockets.Listen(unmapped(addr), func(b []byte, from netip.AddrPort, _ time.Time) {
+		if n := len(b); n > 0 && n < maxDatagram {
+			s.datagram(b, from)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.conn, s.local = conn, conn.Local()
+	return s, nil
 }
 
 // unmapped is a with an IPv4 address instead of one mapped into IPv6.
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
-
-func (s *udpSocket) read() {
-	defer close(s.done)
-	buf := make([]byte, maxDatagram)
-	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
-		switch {
-		case errors.Is(err, net.ErrClosed):
-			return
-		case err != nil:
-			// What the network reports about one browser (ICMP) is not the others' end.
-			time.Sleep(readPause)
-		case n > 0 && n < maxDatagram:
-			s.datagram(buf[:n], unmapped(from))
-		}
-	}
-}
 
 // datagram sorts by the first byte (RFC 7983 §7).
 func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
@@ -123,7 +111,6 @@ func (s *udpSocket) remove(user string) {
 
 func (s *udpSocket) close() {
 	s.conn.Close()
-	<-s.done
 	s.mu.RLock()
 	all := make([]*path, 0, len(s.users))
 	for _, p := range s.users {
@@ -202,7 +189,10 @@ func (p *path) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 		}
 	}
 	p.know(to)
-	return p.socket.conn.WriteToUDPAddrPort(b, to)
+	if err := p.socket.conn.Send(b, to); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // stream is the connection over TCP with an address, nil if there is none.
@@ -279,7 +269,7 @@ func (p *path) WriteTo(b []byte, to net.Addr) (int, error) {
 }
 
 // LocalAddr is the socket's (net.PacketConn).
-func (p *path) LocalAddr() net.Addr { return p.socket.conn.LocalAddr() }
+func (p *path) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(p.socket.local) }
 
 // Deadlines are the socket's, which is everyone's: a path ends by Close alone
 // (net.PacketConn).
@@ -367,7 +357,7 @@ func (u udpPaths) RemoveConnByUfrag(user string) {
 func (u udpPaths) GetListenAddresses() []net.Addr {
 	list := make([]net.Addr, 0, len(u.sockets))
 	for _, s := range u.sockets {
-		list = append(list, s.conn.LocalAddr())
+		list = append(list, net.UDPAddrFromAddrPort(s.local))
 	}
 	return list
 }

@@ -20,6 +20,8 @@ import (
 	"github.com/pion/stun/v4"
 	"github.com/pion/transport/v4/stdnet"
 	pion "github.com/pion/webrtc/v4"
+
+	"github.com/switchlet/switchlet/media/udp"
 )
 
 // DefaultPort is the UDP port on which all browsers meet the switch.
@@ -39,13 +41,14 @@ var srtpProfiles = []dtls.SRTPProtectionProfile{dtls.SRTP_AEAD_AES_128_GCM, dtls
 // network is what all calls share: the sockets, the certificate of DTLS, and
 // pion's settings.
 type network struct {
-	engine *pion.MediaEngine
-	set    pion.SettingEngine
-	cert   pion.Certificate
-	udp    []*udpSocket
-	tcp    *streams         // nil: none
-	locals []localCandidate // our own addresses as descriptions offer them, best first
-	outer  []localCandidate // the same with the addresses that others know us by in front
+	engine  *pion.MediaEngine
+	set     pion.SettingEngine
+	cert    pion.Certificate
+	sockets udp.Group
+	udp     []*udpSocket
+	tcp     *streams         // nil: none
+	locals  []localCandidate // our own addresses as descriptions offer them, best first
+	outer   []localCandidate // the same with the addresses that others know us by in front
 }
 
 // listenNetwork opens the port on each local address. port 0 takes any free one,
@@ -61,12 +64,12 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 		return nil, err
 	}
 	for _, ip := range locals {
-		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, uint16(port))))
+		s, err := listenUDP(&n.sockets, netip.AddrPortFrom(ip, uint16(port)))
 		if err != nil {
 			return fail(fmt.Errorf("webrtc: rtp-ip %s: %w; it must be an address of this machine (the address that browsers see goes into ext-rtp-ip), and the port must be free", ip, err))
 		}
-		port = conn.LocalAddr().(*net.UDPAddr).Port
-		n.udp = append(n.udp, newUDPSocket(conn))
+		port = int(s.local.Port())
+		n.udp = append(n.udp, s)
 	}
 	if tcpPort > 0 {
 		l, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(locals[0], uint16(tcpPort))))

@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	pion "github.com/pion/webrtc/v4"
 
 	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/udp"
 )
 
 // passesPion reports whether the sound of a call goes past pion, both ways.
@@ -341,9 +341,8 @@ func stunRequest(user string) []byte {
 // testSocket is a socket whose reader gets its datagrams from the test.
 func testSocket(t *testing.T) *udpSocket {
 	t.Helper()
-	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	s, err := listenUDP(new(udp.Group), netip.AddrPortFrom(loopback, 0))
 	must(t, err)
-	s := newUDPSocket(c)
 	t.Cleanup(s.close)
 	return s
 }
@@ -412,11 +411,10 @@ func FuzzDatagram(f *testing.F) {
 	f.Add(helloRecord(7))
 	f.Add([]byte{0x80, 111, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 3})
 	f.Add([]byte{0x80, 200})
-	c, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	s, err := listenUDP(new(udp.Group), netip.AddrPortFrom(loopback, 0))
 	if err != nil {
 		f.Fatal(err)
 	}
-	s := newUDPSocket(c)
 	f.Cleanup(s.close)
 	known := netip.MustParseAddrPort("127.0.0.1:9")
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -19,7 +19,8 @@ const (
 	streamSilence = time.Minute      // after which it is closed: ICE speaks every few seconds
 	streamWrite   = 10 * time.Second // for what was queued to be taken
 	maxStreams    = 16               // of one call
-	frameHeader   = 2                // bytes before each packet (RFC 4571 §2)
+	acceptPause   = 10 * time.Millisecond
+	frameHeader   = 2 // bytes before each packet (RFC 4571 §2)
 )
 
 var (
@@ -55,7 +56,7 @@ func (t *streams) accept() {
 		case errors.Is(err, net.ErrClosed):
 			return
 		case err != nil:
-			time.Sleep(readPause) // out of file descriptors
+			time.Sleep(acceptPause) // out of file descriptors
 			continue
 		}
 		from := c.RemoteAddr().(*net.TCPAddr).AddrPort()

@@ -2,8 +2,6 @@ package rtp
 
 import (
 	"context"
-	"errors"
-	"net"
 	"net/netip"
 	"time"
 )
@@ -53,25 +51,11 @@ func (s *Session) sendReport(bye bool) {
 		}
 	}
 	// A report that cannot be sent is not missed: the next comes soon.
-	_, _ = conn.WriteToUDPAddrPort(b, s.rtcpTo)
-}
-
-func (s *Session) readRTCP() {
-	buf := make([]byte, maxDatagram)
-	for {
-		n, from, err := s.rtcp.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			continue
-		}
-		s.control(buf[:n], from, time.Now(), s.opensRTCP.Load())
-	}
+	_ = conn.Send(b, s.rtcpTo)
 }
 
 // control takes an RTCP packet, if it comes from the far end's host.
-func (s *Session) control(b []byte, from netip.AddrPort, now time.Time, o *opener) {
+func (s *Session) control(b []byte, from netip.AddrPort, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.opts.RTCP <= 0 || from.Addr().Unmap() != s.latch.remote.Addr() {
@@ -81,7 +65,7 @@ func (s *Session) control(b []byte, from netip.AddrPort, now time.Time, o *opene
 	}
 	var space [4]block
 	r := report{blocks: space[:0]}
-	if o != nil {
+	if o := s.opensRTCP.Load(); o != nil {
 		b = o.rtcp(b)
 	}
 	if !parseRTCP(b, &r) {

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+
+	"github.com/switchlet/switchlet/media/udp"
 )
 
 // ErrNoPorts means that every port of the range is in use.
@@ -15,10 +17,13 @@ var ErrNoPorts = errors.New("No RTP ports available!")
 
 // Ports is a range of UDP ports for RTP: the even ones, each with the odd one
 // after it for RTCP. The first is chosen at random, and all are used before any
-// is used again (spec/sip.md §9.1). Each IP address has the range to itself.
+// is used again (spec/sip.md §9.1). Each IP address has the range to itself. The
+// sockets on them are read together.
 type Ports struct {
 	first uint16
 	count int
+
+	sockets udp.Group
 
 	mu   sync.Mutex
 	byIP map[netip.Addr]*portRing

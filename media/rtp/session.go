@@ -1,8 +1,9 @@
 // Package rtp carries the sound of a leg over UDP: RTP and RTCP (RFC 3550), the
 // ports they use, and the guard that decides whom to listen to.
 //
-// A Session is a media.Wire: packets come from its one reader goroutine and go
-// out from whoever calls Send, without copies or allocations in between. It
+// A Session is a media.Wire: packets come from the goroutine that reads its socket
+// (package udp) and go out from whoever calls Send, without copies or allocations
+// in between. It
 // knows addresses and headers only; payloads, digits, jitter and the continuity
 // of sequence numbers are the Port's. SDP is in media/sdp, ICE and DTLS in webrtc;
 // SRTP with keys that the signalling carried is here.
@@ -14,21 +15,19 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/udp"
 )
 
 // ErrNoRemote is returned by Send while the far end's address is not known.
 var ErrNoRemote = errors.New("rtp: no remote address yet")
 
-// maxDatagram is the longest datagram that is read whole, in bytes; longer ones
-// are no telephone's.
-const maxDatagram = 1600
+const maxDatagram = udp.MaxDatagram
 
 // Options are what a Session needs to know beside its address.
 type Options struct {
@@ -68,8 +67,8 @@ type Counters struct {
 
 // Session is one leg's UDP sockets.
 type Session struct {
-	conn  *net.UDPConn
-	rtcp  *net.UDPConn // nil: off or on the same port
+	conn  *udp.Socket
+	rtcp  *udp.Socket // nil: off or on the same port
 	local netip.AddrPort
 	free  func()
 	opts  Options
@@ -84,6 +83,8 @@ type Session struct {
 	cancel   context.CancelFunc
 	done     sync.WaitGroup
 	closing  sync.Once
+
+	packet media.Packet // the one at hand; the goroutine that reads owns it
 
 	mu        sync.Mutex // latch, reception, counters
 	latch     latch
@@ -125,10 +126,6 @@ func Listen(ip netip.Addr, ports *Ports, o Options) (*Session, error) {
 	}
 	var ctx context.Context
 	ctx, s.cancel = context.WithCancel(context.Background())
-	s.done.Go(s.read)
-	if s.rtcp != nil {
-		s.done.Go(s.readRTCP)
-	}
 	if o.RTCP > 0 {
 		s.done.Go(func() { s.report(ctx) })
 	}
@@ -142,8 +139,8 @@ func (s *Session) bind(ip netip.Addr, ports *Ports) error {
 		if err != nil {
 			return err
 		}
-		if s.open(ip, port) {
-			s.local = netip.AddrPortFrom(ip, port)
+		s.local = netip.AddrPortFrom(ip, port)
+		if s.open(&ports.sockets, port) {
 			s.free = func() { ports.release(ip, port) }
 			return nil
 		}
@@ -152,23 +149,17 @@ func (s *Session) bind(ip netip.Addr, ports *Ports) error {
 	return fmt.Errorf("rtp: listen on %s: %w", ip, ErrNoPorts)
 }
 
-func (s *Session) open(ip netip.Addr, port uint16) bool {
-	network := "udp6"
-	if ip.Is4() {
-		network = "udp4"
-	}
-	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, port)))
-	if err != nil {
+func (s *Session) open(sockets *udp.Group, port uint16) bool {
+	var err error
+	if s.conn, err = sockets.Listen(netip.AddrPortFrom(s.local.Addr(), port), s.datagram); err != nil {
 		return false
 	}
 	if s.opts.RTCP > 0 && !s.opts.Mux {
-		s.rtcp, err = net.ListenUDP(network, net.UDPAddrFromAddrPort(netip.AddrPortFrom(ip, port+1)))
-		if err != nil {
-			conn.Close()
+		if s.rtcp, err = sockets.Listen(netip.AddrPortFrom(s.local.Addr(), port+1), s.control); err != nil {
+			s.conn.Close()
 			return false
 		}
 	}
-	s.conn = conn
 	return true
 }
 
@@ -295,7 +286,7 @@ func (s *Session) Send(p *media.Packet) error {
 			return fmt.Errorf("rtp: encrypt: %w", err)
 		}
 	}
-	if _, err := s.conn.WriteToUDPAddrPort(b, s.remote); err != nil {
+	if err := s.conn.Send(b, s.remote); err != nil {
 		return fmt.Errorf("rtp: send to %s: %w", s.remote, err)
 	}
 	s.sent++
@@ -306,36 +297,18 @@ func (s *Session) Send(p *media.Packet) error {
 	return nil
 }
 
-// read takes datagrams until the socket is closed.
-func (s *Session) read() {
-	buf := make([]byte, maxDatagram)
-	pkt := new(media.Packet)
-	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(buf)
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return
-			}
-			continue // an ICMP error of an earlier packet
-		}
-		s.datagram(buf[:n], from, pkt)
-	}
-}
-
-func (s *Session) datagram(b []byte, from netip.AddrPort, pkt *media.Packet) {
-	now := time.Now()
+// datagram takes what came to the RTP port.
+func (s *Session) datagram(b []byte, from netip.AddrPort, now time.Time) {
 	if isRTCP(b) {
-		s.control(b, from, now, s.opensRTCP.Load())
+		s.control(b, from, now)
 		return
 	}
 	// What has not the far end's seal counts as malformed.
 	if o := s.opens.Load(); o != nil {
 		b = o.rtp(b)
 	}
+	pkt := &s.packet
 	ok := parse(b, pkt)
-	if from.Addr().Is4In6() {
-		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
-	}
 	s.mu.Lock()
 	if !ok {
 		s.counts.Malformed++
@@ -376,8 +349,8 @@ func (s *Session) RemoteLoss() float64 {
 	return s.counts.RemoteLoss
 }
 
-// Close ends the reader, waits for it, and gives the port back. A function set
-// by Receive must not call it.
+// Close ends reading, waits for a packet that is being handled, and gives the port
+// back. A function set by Receive must not call it.
 func (s *Session) Close() error {
 	s.closing.Do(func() {
 		if s.opts.RTCP > 0 {

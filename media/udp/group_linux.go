@@ -1,0 +1,289 @@
+//go:build linux && !386 && !s390x
+
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// period is how long packets are let come together where they come quickly.
+	period = time.Millisecond
+	// full is how many sockets a reader has before the next one is begun: few, so
+	// that packets come together; not too few, so that no processor is idle while
+	// another is full.
+	full = 256
+	// batch is how many sockets are asked for at once.
+	batch = 128
+)
+
+// Group is a number of sockets that are read together. The zero Group is ready to
+// use; it holds a goroutine and descriptors only while it has sockets.
+type Group struct {
+	mu      sync.Mutex
+	readers []*reader // one for each processor, made when they are needed
+}
+
+// Listen opens a socket on addr and begins to read it; port 0 chooses a free one.
+func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	fd, err := bind(addr)
+	if err != nil {
+		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
+	}
+	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive}
+	if s.local, err = boundTo(fd); err == nil {
+		err = g.add(s)
+	}
+	if err != nil {
+		syscall.Close(fd)
+		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
+	}
+	return s, nil
+}
+
+// add gives s to the first reader that is not full, or to the one that has the least.
+func (g *Group) add(s *Socket) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var least *reader
+	n := full
+	for _, r := range g.readers {
+		if k := r.len(); k < n || least == nil {
+			least, n = r, k
+		}
+		if n < full {
+			break
+		}
+	}
+	if n >= full && len(g.readers) < runtime.GOMAXPROCS(0) {
+		least = &reader{sockets: make(map[int32]*Socket)}
+		g.readers = append(g.readers, least)
+	}
+	s.reader = least
+	return least.add(s)
+}
+
+// Socket is one UDP socket of a Group.
+type Socket struct {
+	reader  *reader
+	receive Receive
+	local   netip.AddrPort
+	six     bool // of IPv6
+
+	reading sync.Mutex // held while receive runs
+	writing sync.Mutex
+	fd      int // -1: closed; changed with both locks held
+}
+
+// Local returns the address that the socket is bound to.
+func (s *Socket) Local() netip.AddrPort { return s.local }
+
+// Send transmits b to the address to. Where the system has no room for it at the
+// moment, it is lost, and the error says so: sound that comes late is worth nothing.
+func (s *Socket) Send(b []byte, to netip.AddrPort) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.fd < 0 {
+		return net.ErrClosed
+	}
+	return sendTo(s.fd, b, to, s.six)
+}
+
+// Close closes the socket. After it, receive is not called any more; a call of it
+// that runs is waited for.
+func (s *Socket) Close() error {
+	s.reader.remove(s)
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.fd < 0 {
+		return nil
+	}
+	fd := s.fd
+	s.fd = -1
+	return syscall.Close(fd)
+}
+
+// read takes one datagram, if there is one.
+func (s *Socket) read(buf []byte, at time.Time) {
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.fd < 0 {
+		return
+	}
+	// An error is "nothing there" or an ICMP answer to an earlier packet.
+	if n, from, err := receiveFrom(s.fd, buf); err == nil {
+		s.receive(buf[:n], from, at)
+	}
+}
+
+// reader is the goroutine that reads a share of a Group's sockets.
+//
+// The sockets are in one epoll descriptor, the inner one. That is in another, the
+// gate, and the gate is what Go's own poller watches. While packets come quickly
+// the gate stays shut, so that none of them wakes anybody, and the inner descriptor
+// is asked each period. When they become few the gate is opened for the next one.
+type reader struct {
+	mu      sync.Mutex
+	sockets map[int32]*Socket
+	inner   int
+	gate    *os.File // nil: no goroutine
+}
+
+func (r *reader) len() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.sockets)
+}
+
+func (r *reader) add(s *Socket) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.gate == nil {
+		if err := r.start(); err != nil {
+			return err
+		}
+	}
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN, Fd: int32(s.fd)}
+	if err := syscall.EpollCtl(r.inner, syscall.EPOLL_CTL_ADD, s.fd, &ev); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	r.sockets[int32(s.fd)] = s
+	return nil
+}
+
+func (r *reader) remove(s *Socket) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.fd < 0 || r.sockets[int32(s.fd)] != s {
+		return
+	}
+	delete(r.sockets, int32(s.fd))
+	var ev syscall.EpollEvent
+	_ = syscall.EpollCtl(r.inner, syscall.EPOLL_CTL_DEL, s.fd, &ev)
+	if len(r.sockets) == 0 {
+		_ = r.gate.SetReadDeadline(time.Unix(1, 0)) // wakes the goroutine, which ends
+	}
+}
+
+// start makes the descriptors and the goroutine. r.mu is held.
+func (r *reader) start() error {
+	inner, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return os.NewSyscallError("epoll_create", err)
+	}
+	outer, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		syscall.Close(inner)
+		return os.NewSyscallError("epoll_create", err)
+	}
+	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
+	if err = syscall.EpollCtl(outer, syscall.EPOLL_CTL_ADD, inner, &ev); err == nil {
+		err = syscall.SetNonblock(outer, true) // tells os.NewFile to let Go's poller watch it
+	}
+	if err != nil {
+		syscall.Close(inner)
+		syscall.Close(outer)
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	gate := os.NewFile(uintptr(outer), "udp gate")
+	if err := gate.SetReadDeadline(time.Time{}); err != nil {
+		syscall.Close(inner)
+		gate.Close()
+		return err
+	}
+	r.inner, r.gate = inner, gate
+	go r.run(inner, gate)
+	return nil
+}
+
+// end reports whether there is nothing left to read, and then takes all down.
+func (r *reader) end() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.sockets) > 0 {
+		_ = r.gate.SetReadDeadline(time.Time{})
+		return false
+	}
+	r.gate.Close()
+	syscall.Close(r.inner)
+	r.gate = nil
+	return true
+}
+
+func (r *reader) run(inner int, gate *os.File) {
+	raw, err := gate.SyscallConn()
+	if err != nil {
+		panic(err) // of an open file there is one
+	}
+	var (
+		events [batch]syscall.EpollEvent
+		n      int // of events
+		open   bool
+	)
+	come := func(outer uintptr) bool {
+		n = pollNow(inner, events[:])
+		switch {
+		case n > 0 && open:
+			open = false
+			var passed [1]syscall.EpollEvent
+			pollNow(int(outer), passed[:]) // by EPOLLONESHOT this shuts the gate
+		case n == 0:
+			// If something came just now, this tells at once.
+			open = true
+			ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
+			_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_MOD, inner, &ev)
+		}
+		return n > 0
+	}
+	buf := make([]byte, MaxDatagram)
+	var last time.Time // when packets came
+	for {
+		if err := raw.Read(come); err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) || r.end() {
+				return
+			}
+			continue
+		}
+		first := time.Now()
+		quick := first.Sub(last) < 2*period
+		for n > 0 {
+			last = first
+			for at := first; n > 0; at = time.Now() {
+				r.read(events[:n], buf, at)
+				n = pollNow(inner, events[:])
+			}
+			if !quick {
+				break
+			}
+			if left := period - time.Since(first); left > 0 {
+				time.Sleep(left)
+			}
+			n, first = pollNow(inner, events[:]), time.Now()
+		}
+	}
+}
+
+// read takes a datagram from each socket that has one.
+func (r *reader) read(events []syscall.EpollEvent, buf []byte, at time.Time) {
+	var ready [batch]*Socket
+	r.mu.Lock()
+	for i, e := range events {
+		ready[i] = r.sockets[e.Fd]
+	}
+	r.mu.Unlock()
+	for _, s := range ready[:len(events)] {
+		if s != nil {
+			s.read(buf, at)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+// Package udp reads and writes many UDP sockets at the price of few.
+//
+// A telephone's packet takes a microsecond to handle and, on a machine that is
+// idle otherwise, twenty to wake up for. The sockets of a Group are therefore read
+// together: once packets come quickly, all that arrived in a millisecond are taken
+// in one go. A packet waits a millisecond at most, and not at all where few come.
+//
+// That is so on Linux; elsewhere each socket has a goroutine that reads it.
+package udp
+
+import (
+	"net/netip"
+	"time"
+)
+
+// MaxDatagram is the longest datagram that is received whole, in bytes; longer
+// ones are no telephone's and are cut off there.
+const MaxDatagram = 1600
+
+// Receive takes a datagram and says nothing. It is called by one goroutine at a
+// time for a Socket, and must not block: the other sockets of the Group wait for
+// it. The bytes are valid, and may be changed, until it returns. It must not close
+// its own Socket; at is when the datagram was read.
+type Receive func(b []byte, from netip.AddrPort, at time.Time)
