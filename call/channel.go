@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/expand"
 	"github.com/switchlet/switchlet/media"
 )
 
@@ -185,7 +186,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		o.UUID = NewUUID()
 	}
 	c := &Channel{
-		sw: sw, leg: leg, outbound: o.Outbound, module: o.Module, name: o.Name,
+		sw: sw, leg: leg, outbound: o.Outbound, module: o.Module, name: expand.Inert(o.Name),
 		serial:   sw.serial.Add(1),
 		inbox:    make(chan *Message, inboxSize),
 		urgent:   make(chan *Message, urgentSize),
@@ -208,7 +209,8 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		direction = "outbound"
 	}
 	p := o.Profile
-	p.UUID, p.Source, p.ChannelName, p.Index = o.UUID, o.Module, o.Name, 1
+	p.UUID, p.Source, p.ChannelName, p.Index = o.UUID, o.Module, c.name, 1
+	p.inert()
 	p.Direction, p.LogicalDirection = direction, direction
 	p.Times.ProfileCreated, p.Times.Created = now, now
 	if p.OrigCallerName == "" {
@@ -219,9 +221,9 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 	}
 	c.profiles = []*Profile{&p}
 	c.vars = NewVars(Var{"direction", direction}, Var{"uuid", o.UUID}, Var{"call_uuid", o.UUID},
-		Var{"session_id", fmt.Sprint(c.serial)}, Var{"channel_name", o.Name})
+		Var{"session_id", fmt.Sprint(c.serial)}, Var{"channel_name", c.name})
 	for _, v := range o.Vars {
-		c.vars.Set(v.Name, v.Value)
+		c.SetPlain(v.Name, v.Value)
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.stateCtx, c.stateStop = context.WithCancelCause(c.ctx)
@@ -291,6 +293,7 @@ func (c *Channel) Name() string { c.mu.Lock(); defer c.mu.Unlock(); return c.nam
 
 // SetName renames the channel.
 func (c *Channel) SetName(name string) {
+	name = expand.Inert(name)
 	c.mu.Lock()
 	c.name = name
 	c.mu.Unlock()
@@ -309,6 +312,10 @@ func (c *Channel) Get(name string) string {
 // Set stores a channel variable; an empty value deletes it.
 func (c *Channel) Set(name, value string) { c.vars.Set(name, value) }
 
+// SetPlain is Set for what a far end said: a ${ in it stands for nothing (it
+// becomes %{), though values of variables are expanded in their turn.
+func (c *Channel) SetPlain(name, value string) { c.vars.Set(name, expand.Inert(value)) }
+
 // True reports whether a channel variable has a true word.
 func (c *Channel) True(name string) bool { return True(c.Get(name)) }
 
@@ -322,11 +329,14 @@ func (c *Channel) Profile() Profile {
 // profile is the current caller profile; c.mu is held.
 func (c *Channel) profile() *Profile { return c.profiles[len(c.profiles)-1] }
 
-// UpdateProfile changes the current caller profile in place.
+// UpdateProfile changes the current caller profile in place. As in every profile, no
+// ${ stays in it.
 func (c *Channel) UpdateProfile(fn func(*Profile)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fn(c.profile())
+	p := c.profile()
+	fn(p)
+	p.inert()
 }
 
 // SetOther records the profile of the channel at the other end for events:

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/switchlet/switchlet/call/expand"
 )
 
 // Profile is the caller profile: who calls, who is called, where it is routed.
@@ -37,6 +39,19 @@ type Profile struct {
 	ScreenBit            bool
 
 	Times Times
+}
+
+// inert makes sure that no field has a ${ that an expansion would take for a variable
+// or a command: most of them are what a far end said. The destination of the dialplan
+// "inline" is a program, and stays one.
+func (p *Profile) inert() {
+	for _, s := range []*string{&p.Username, &p.CallerName, &p.CallerNumber, &p.OrigCallerName, &p.OrigCallerNumber, &p.CalleeName,
+		&p.CalleeNumber, &p.NetworkAddr, &p.ANI, &p.ANIII, &p.UUID, &p.Context, &p.RDNIS, &p.ChannelName} {
+		*s = expand.Inert(*s)
+	}
+	if !strings.EqualFold(p.Dialplan, "inline") {
+		p.Destination = expand.Inert(p.Destination)
+	}
 }
 
 // Times are the moments of a call; the zero time means "not yet".

@@ -36,8 +36,9 @@ func (c *Channel) Transfer(number, dialplan, context string) error {
 	}
 	now := time.Now()
 	p.RDNIS, p.Destination, p.Dialplan, p.Context = p.Destination, number, dialplan, context
+	p.inert()
 	p.Index++
-	p.TransferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/%s/%s", now.Unix(), NewUUID(), number, context, dialplan)
+	p.TransferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/%s/%s", now.Unix(), NewUUID(), p.Destination, context, dialplan)
 	p.Times.ProfileCreated, p.Times.Transferred = now, now
 	c.mu.Unlock()
 	if p.Index > maxTransfers {

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/subtle"
 	"net/netip"
 	"strings"
 	"time"
@@ -133,9 +134,12 @@ func (p *Profile) verify(ctx context.Context, req *wire.Request, value string) g
 			return p.refuse(g, req, source)
 		}
 	}
-	if p.challenges.check(c.nonce, c.count(), now) != nil {
+	outdated := func() grant {
 		g.verdict, g.result = stale, "STALE"
 		return g
+	}
+	if p.challenges.check(c.nonce, c.count(), now) != nil {
+		return outdated()
 	}
 	u := p.findUser(ctx, req, c, source)
 	if u == nil || strings.EqualFold(u.Attributes.Get("type"), "pointer") {
@@ -151,7 +155,9 @@ func (p *Profile) verify(ctx context.Context, req *wire.Request, value string) g
 	if p.tooOpen(u, c, source) {
 		return p.refuse(g, req, source)
 	}
-	p.challenges.spend(c.nonce, c.count(), now)
+	if p.challenges.spend(c.nonce, c.count(), now) != nil {
+		return outdated() // the same credentials came twice at once
+	}
 	g.user, g.result = u, "SUCCESS"
 	if c.count() > 1 || req.Method == wire.REGISTER {
 		g.result = "RENEWED"
@@ -210,9 +216,12 @@ func (p *Profile) passwordFits(u *directory.User, c credentials, method, algorit
 	h := hashes(algorithm)
 	ha1 := hash
 	if ha1 == "" || algorithm != "MD5" {
+		if !has {
+			return false // a hash is MD5's, and says nothing of what others make of the password
+		}
 		ha1 = sum(h, c.username, c.realm, password)
 	}
-	return strings.EqualFold(c.expected(method, ha1, h), c.response)
+	return subtle.ConstantTimeCompare([]byte(c.expected(method, ha1, h)), []byte(strings.ToLower(c.response))) == 1
 }
 
 // refuse counts a failed authentication of the source.

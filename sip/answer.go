@@ -110,7 +110,7 @@ func (l *leg) Ring(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch.Set("sip_to_tag", l.localTag)
+	ch.SetPlain("sip_to_tag", l.localTag)
 	return l.profile.send(tx, l.answerWith(ch, 180, "", nil))
 }
 
@@ -144,7 +144,7 @@ func (l *leg) Progress(ctx context.Context) error {
 		return err
 	}
 	l.pending(legEarly)
-	ch.Set("sip_to_tag", l.localTag)
+	ch.SetPlain("sip_to_tag", l.localTag)
 	return l.profile.send(tx, l.answerWith(ch, 183, "", body))
 }
 
@@ -163,7 +163,7 @@ func (l *leg) negotiate(ch *call.Channel) ([]byte, error) {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return nil, err
 		}
-		ch.Set("endpoint_disposition", "RECEIVED")
+		ch.SetPlain("endpoint_disposition", "RECEIVED")
 	}
 	body, err := l.writeAnswer(ch)
 	if err != nil {
@@ -196,7 +196,7 @@ func (l *leg) Answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch.Set("sip_to_tag", l.localTag)
+	ch.SetPlain("sip_to_tag", l.localTag)
 	res := l.answerWith(ch, 200, "", body)
 	acked := make(chan struct{})
 	l.mu.Lock()

@@ -76,7 +76,7 @@ func (l *leg) connect(ch *call.Channel) (Peer, error) {
 	l.mu.Lock()
 	l.sound.browser = b
 	l.mu.Unlock()
-	ch.Set("media_webrtc", "true")
+	ch.SetPlain("media_webrtc", "true")
 	return b, nil
 }
 
@@ -101,7 +101,7 @@ func (l *leg) browserOffer(ch *call.Channel, prefs []codec.Pref) ([]byte, error)
 	l.mu.Lock()
 	l.sound.prefs, l.sound.local = prefs, text
 	l.mu.Unlock()
-	ch.Set("rtp_local_sdp_str", text)
+	ch.SetPlain("rtp_local_sdp_str", text)
 	return []byte(text), nil
 }
 
@@ -118,7 +118,7 @@ func (l *leg) browserAnswer(ch *call.Channel, offer *sdp.Session, text string) e
 	}
 	made, err := b.Answer(ch.Context(), text, l.preferences(ch), want)
 	if err != nil {
-		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
+		ch.SetPlain("endpoint_disposition", "CODEC NEGOTIATION ERROR")
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
 	}
@@ -135,7 +135,7 @@ func (l *leg) browserAccept(ch *call.Channel, b Peer, answer *sdp.Session, text 
 	prefs := l.sound.prefs
 	l.mu.Unlock()
 	if err := b.Accept(text, prefs); err != nil {
-		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
+		ch.SetPlain("endpoint_disposition", "CODEC NEGOTIATION ERROR")
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
 	}

@@ -60,7 +60,7 @@ func (e endpoint) Dial(ctx context.Context, sw *call.Switch, r *call.DialRequest
 		}
 	}
 	if d.toUser != "" {
-		ch.Set("sip_invite_to_user", d.toUser)
+		ch.SetPlain("sip_invite_to_user", d.toUser)
 	}
 	if d.stream != nil {
 		p.streamOf(d.stream, &l.target)

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -132,7 +133,7 @@ func (l *leg) renegotiate(ctx context.Context, ch *call.Channel, req *wire.Reque
 		l.mu.Unlock()
 		return nil, 488
 	}
-	ch.Set("switch_r_sdp", string(req.Body()))
+	ch.SetPlain("switch_r_sdp", string(req.Body()))
 	l.mu.Lock()
 	// What the far end takes back we take back, too.
 	if !l.sound.result.Held {
@@ -277,8 +278,13 @@ func (l *leg) infoRecord(ch *call.Channel, v string) {
 	dir := or(l.profile.settings().params.Get("record-path"), "${recordings_dir}")
 	switch {
 	case strings.EqualFold(v, "on"):
-		path := ch.Expand(dir + "/" + template)
-		ch.Set("sip_record_info", path)
+		file := ch.Expand(template)
+		if !filepath.IsLocal(file) {
+			ch.Log(call.LogErr, "Record: record-template makes %q, which leads out of record-path", file)
+			return
+		}
+		path := ch.Expand(dir) + "/" + file
+		ch.SetPlain("sip_record_info", path)
 		ch.PostExecute("record_session", path, false)
 	case strings.EqualFold(v, "off"):
 		if path := ch.Get("sip_record_info"); path != "" {

@@ -106,10 +106,14 @@ func (c *challenges) check(nonce string, count uint32, now time.Time) error {
 	return nil
 }
 
-// spend records the count of a nonce that authenticated somebody.
-func (c *challenges) spend(nonce string, count uint32, now time.Time) {
+// spend records the count of a nonce that authenticated somebody. It reports errStale
+// if somebody else was faster.
+func (c *challenges) spend(nonce string, count uint32, now time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if u, ok := c.used[nonce]; ok && count <= u.count {
+		return errStale
+	}
 	if len(c.used) >= maxNonces || now.Sub(c.swept) > c.ttl {
 		c.swept = now
 		for n, u := range c.used {
@@ -121,6 +125,7 @@ func (c *challenges) spend(nonce string, count uint32, now time.Time) {
 	if len(c.used) < maxNonces {
 		c.used[nonce] = usedNonce{count, now.Add(c.ttl + nonceGrace)}
 	}
+	return nil
 }
 
 // credentials are the parameters of an Authorization header.

@@ -134,11 +134,11 @@ func (l *leg) receiveBye(req *wire.Request, tx *wire.ServerTx) {
 	var extra varList
 	extra.headers(req)
 	for _, v := range extra {
-		ch.Set("sip_bye_"+strings.TrimPrefix(v.Name, "sip_"), v.Value)
+		ch.SetPlain("sip_bye_"+strings.TrimPrefix(v.Name, "sip_"), v.Value)
 	}
 	l.terminate(termination{disposition: "recv_bye", status: 200, cause: call.CauseNormalClearing, reason: reason})
 	if partner := ch.Partner(); partner != nil && reason != "" {
-		partner.Set("sip_reason", reason)
+		partner.SetPlain("sip_reason", reason)
 	}
 	ch.Hangup(cause)
 }

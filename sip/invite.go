@@ -181,8 +181,8 @@ func (p *Profile) channelOptions(l *leg, req *wire.Request, g grant, offer *sdp.
 	}
 	name = "sofia/" + p.name + "/" + channelUser(from)
 	o := call.NewChannelOptions{Name: name, Module: "mod_sofia", Profile: profile, Vars: vars}
-	if s.callIDAsUUID {
-		o.UUID = req.CallID().Value()
+	if id := req.CallID().Value(); s.callIDAsUUID && plainID(id) {
+		o.UUID = id
 	}
 	if g.user != nil {
 		account := g.user.Variables.Get("accountcode")
@@ -192,6 +192,18 @@ func (p *Profile) channelOptions(l *leg, req *wire.Request, g grant, offer *sdp.
 		}
 	}
 	return o
+}
+
+// plainID reports whether a caller's word can stand for a call wherever a UUID does,
+// names of files and arguments of commands among them.
+func plainID(s string) bool {
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if !(c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("-_.@:+~", c) >= 0) {
+			return false
+		}
+	}
+	return s != "" && !strings.Contains(s, "..")
 }
 
 // profileVars are the profile-variables of the user.
@@ -298,18 +310,18 @@ func (l *leg) Init(ctx context.Context, ch *call.Channel) error {
 		policy := l.policy(ch)
 		if fromBrowser(offer) {
 			policy.Secure = sdp.SecureMandatory
-			ch.Set("media_webrtc", "true")
+			ch.SetPlain("media_webrtc", "true")
 		}
 		r, err := sdp.Negotiate(offer, l.preferences(ch), policy)
 		if err == nil {
-			ch.Set("ep_codec_string", offeredCodecs(r))
+			ch.SetPlain("ep_codec_string", offeredCodecs(r))
 		}
-		ch.Set("endpoint_disposition", "DELAYED NEGOTIATION")
+		ch.SetPlain("endpoint_disposition", "DELAYED NEGOTIATION")
 		if !l.profile.settings().late {
 			if err := l.takeOffer(ch, offer, text); err != nil {
 				return err
 			}
-			ch.Set("endpoint_disposition", "RECEIVED")
+			ch.SetPlain("endpoint_disposition", "RECEIVED")
 			ch.SetFormat(l.agreed().Format)
 		}
 	}

@@ -161,32 +161,32 @@ func (l *leg) finish(ch *call.Channel) {
 	if l.outbound {
 		to, from = remoteTag, l.localTag
 	}
-	ch.Set("sip_to_tag", to)
-	ch.Set("sip_from_tag", from)
+	ch.SetPlain("sip_to_tag", to)
+	ch.SetPlain("sip_from_tag", from)
 	if !l.outbound && seq > 0 {
-		ch.Set("sip_cseq", strconv.FormatUint(uint64(seq), 10))
+		ch.SetPlain("sip_cseq", strconv.FormatUint(uint64(seq), 10))
 	}
-	ch.Set("sip_call_id", l.callID)
+	ch.SetPlain("sip_call_id", l.callID)
 	if invite != nil {
 		setAddresses(ch, invite)
 	}
 	if term.status > 0 {
 		status := strconv.Itoa(term.status)
-		ch.Set("sip_term_status", status)
-		ch.Set("proto_specific_hangup_cause", "sip:"+status)
-		ch.Set("sip_term_cause", strconv.Itoa(int(term.cause)))
+		ch.SetPlain("sip_term_status", status)
+		ch.SetPlain("proto_specific_hangup_cause", "sip:"+status)
+		ch.SetPlain("sip_term_cause", strconv.Itoa(int(term.cause)))
 	}
 	if term.reason != "" {
-		ch.Set("sip_reason", term.reason)
+		ch.SetPlain("sip_reason", term.reason)
 	}
 	if term.phrase != "" {
-		ch.Set("sip_hangup_phrase", term.phrase)
+		ch.SetPlain("sip_hangup_phrase", term.phrase)
 		if p := ch.Partner(); p != nil {
-			p.Set("sip_hangup_phrase", term.phrase)
+			p.SetPlain("sip_hangup_phrase", term.phrase)
 		}
 	}
 	if term.disposition != "" {
-		ch.Set("sip_hangup_disposition", term.disposition)
+		ch.SetPlain("sip_hangup_disposition", term.disposition)
 	}
 	if music != nil {
 		music.Stop()

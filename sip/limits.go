@@ -60,12 +60,24 @@ type bucket struct {
 	at     time.Time
 }
 
+// sourceKey is what counts as one source: a host of IPv4, a network of IPv6, whose
+// hosts have addresses as many as they like.
+func sourceKey(a netip.Addr) netip.Addr {
+	if a = a.Unmap(); a.Is6() {
+		if p, err := a.WithZone("").Prefix(64); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
 func newBuckets(rate, burst float64, limit int) *buckets {
 	return &buckets{rate: rate, burst: burst, limit: limit, m: make(map[netip.Addr]*bucket)}
 }
 
 // take takes a token of the source's bucket; false: there is none.
 func (b *buckets) take(source netip.Addr, now time.Time) bool {
+	source = sourceKey(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.find(source, now)
@@ -79,6 +91,7 @@ func (b *buckets) take(source netip.Addr, now time.Time) bool {
 
 // empty reports whether the source's bucket has no token, and takes none.
 func (b *buckets) empty(source netip.Addr, now time.Time) bool {
+	source = sourceKey(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k, ok := b.m[source]
@@ -131,6 +144,7 @@ type tally struct {
 
 // enter counts one more unless the source holds limit already.
 func (t *tally) enter(source netip.Addr, limit int) bool {
+	source = sourceKey(source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m == nil {
@@ -145,6 +159,7 @@ func (t *tally) enter(source netip.Addr, limit int) bool {
 
 // leave takes one back.
 func (t *tally) leave(source netip.Addr) {
+	source = sourceKey(source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m[source]--; t.m[source] <= 0 {

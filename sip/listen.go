@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -309,8 +310,11 @@ func (s *stream) Read(b []byte) (int, error) {
 	if s.name[0] == 'w' && (n < minMessage || !printable(b[0])) {
 		return n, nil // the head of a WebSocket frame, or a keep-alive
 	}
-	if !s.profile.admit(s.from) {
-		return 0, net.ErrClosed
+	// Each message has one empty line behind its headers; what is read may hold many.
+	for range max(1, bytes.Count(b[:n], []byte("\r\n\r\n"))) {
+		if !s.profile.admit(s.from) {
+			return 0, net.ErrClosed
+		}
 	}
 	if s.profile.tracing() {
 		s.profile.traceMessage("recv", s.name, s.RemoteAddr().String(), b[:n])

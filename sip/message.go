@@ -109,7 +109,7 @@ func tag(p wire.HeaderParams) string { return param(p, "tag") }
 // reply builds a response with what stands in all of ours. Further headers and
 // the body are the caller's to add, the body last (setBody).
 func (p *Profile) reply(req *wire.Request, status int, reason string) *wire.Response {
-	res := wire.NewResponseFromRequest(req, status, reason, nil)
+	res := wire.NewResponseFromRequest(req, status, clean(reason), nil)
 	res.RemoveHeader("Content-Length")
 	if via := res.Via(); via != nil {
 		source := addrOf(req.Source())

@@ -27,7 +27,7 @@ func (l *leg) sendInvite(ctx context.Context, ch *call.Channel) error {
 	l.mu.Lock()
 	l.invite = req
 	l.mu.Unlock()
-	ch.Set("sip_call_id", l.callID)
+	ch.SetPlain("sip_call_id", l.callID)
 	l.dispatch(ch, req)
 	return nil
 }
@@ -315,8 +315,8 @@ func (l *leg) failed(ch *call.Channel, status int, reason string, res *wire.Resp
 		return
 	}
 	l.profile.counters.failedOut.Add(1)
-	ch.Set("sip_invite_failure_status", strconv.Itoa(status))
-	ch.Set("sip_invite_failure_phrase", reason)
+	ch.SetPlain("sip_invite_failure_status", strconv.Itoa(status))
+	ch.SetPlain("sip_invite_failure_phrase", reason)
 	l.terminate(termination{disposition: "recv_refuse", status: status, phrase: reason, cause: cause, reason: text})
 	ch.Hangup(cause)
 }
@@ -330,7 +330,7 @@ func (l *leg) learnResponse(ch *call.Channel, res *wire.Response) {
 		prefix = "sip_ph_"
 	}
 	for _, x := range v {
-		ch.Set(prefix+strings.TrimPrefix(x.Name, "sip_h_"), x.Value)
+		ch.SetPlain(prefix+strings.TrimPrefix(x.Name, "sip_h_"), x.Value)
 	}
 }
 
@@ -385,7 +385,7 @@ func (l *leg) earlyMedia(ch *call.Channel, res *wire.Response) {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return
 		}
-		ch.Set("switch_r_sdp", string(res.Body()))
+		ch.SetPlain("switch_r_sdp", string(res.Body()))
 		l.attach(ch)
 	}
 	l.mu.Lock()
@@ -420,18 +420,18 @@ func (l *leg) accepted(ch *call.Channel, req *wire.Request, res *wire.Response) 
 	known := l.sound.agreed && l.early.tag == t
 	l.mu.Unlock()
 	if len(res.Body()) > 0 && !known {
-		ch.Set("switch_r_sdp", string(res.Body()))
+		ch.SetPlain("switch_r_sdp", string(res.Body()))
 		if err := l.takeAnswer(ch, res.Body()); err != nil {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return
 		}
 		l.attach(ch)
 	} else if !known && !l.hasMedia() {
-		ch.Set("endpoint_disposition", "NO CODECS")
+		ch.SetPlain("endpoint_disposition", "NO CODECS")
 		ch.Hangup(call.CauseIncompatibleDestination)
 		return
 	}
-	ch.Set("sip_to_tag", t)
+	ch.SetPlain("sip_to_tag", t)
 	l.timerAccepted(res)
 	ch.MarkAnswered()
 	l.startTimer()

@@ -30,22 +30,22 @@ func (l *leg) redirectedTo(ch *call.Channel, res *wire.Response) bool {
 			first = c
 		}
 		i := strconv.Itoa(n)
-		ch.Set("sip_redirect_contact_"+i, c.Value())
-		ch.Set("sip_redirect_contact_user_"+i, unescape(c.Address.User))
-		ch.Set("sip_redirect_contact_host_"+i, c.Address.Host)
+		ch.SetPlain("sip_redirect_contact_"+i, c.Value())
+		ch.SetPlain("sip_redirect_contact_user_"+i, unescape(c.Address.User))
+		ch.SetPlain("sip_redirect_contact_host_"+i, c.Address.Host)
 		if len(c.Address.UriParams) > 0 {
-			ch.Set("sip_redirect_contact_params_"+i, c.Address.UriParams.ToString(';'))
+			ch.SetPlain("sip_redirect_contact_params_"+i, c.Address.UriParams.ToString(';'))
 		}
-		ch.Set("sip_redirect_dialstring_"+i, "sofia/"+l.profile.name+"/"+c.Address.String())
+		ch.SetPlain("sip_redirect_dialstring_"+i, "sofia/"+l.profile.name+"/"+c.Address.String())
 		n++
 	}
 	if first == nil {
 		return false
 	}
-	ch.Set("sip_redirect_count", strconv.Itoa(n))
-	ch.Set("sip_redirected_to", first.Value())
-	ch.Set("sip_redirected_by", header(res, "Diversion"))
-	ch.Set("sip_redirect_dialstring", "sofia/"+l.profile.name+"/"+first.Address.String())
+	ch.SetPlain("sip_redirect_count", strconv.Itoa(n))
+	ch.SetPlain("sip_redirected_to", first.Value())
+	ch.SetPlain("sip_redirected_by", header(res, "Diversion"))
+	ch.SetPlain("sip_redirect_dialstring", "sofia/"+l.profile.name+"/"+first.Address.String())
 	l.mu.Lock()
 	l.redirects++
 	tries, ended := l.redirects, l.state == legEnded

@@ -42,7 +42,7 @@ func (l *leg) receiveRefer(ctx context.Context, ch *call.Channel, req *wire.Requ
 	r := &referral{leg: l, ch: ch, id: strconv.FormatUint(uint64(req.CSeq().SeqNo), 10), to: to, value: value,
 		by: or(get(req, "Referred-By"), req.From().Value())}
 	if by, err := parseNameAddr(r.by); err == nil {
-		ch.Set("sip_referred_by_user", unescape(by.uri.User))
+		ch.SetPlain("sip_referred_by_user", unescape(by.uri.User))
 	}
 	replaces := param(to.uri.Headers, "Replaces")
 	ch.Switch().Go(func() {
@@ -98,12 +98,12 @@ func (r *referral) blind() {
 		r.errored("Cannot Blind Transfer 1 Legged calls")
 		return
 	}
-	partner.Set("sip_refer_to", r.value)
-	partner.Set("sip_h_Referred-By", r.by)
-	r.ch.Set("transfer_to", "blind:"+partner.UUID())
-	r.ch.Set("transfer_destination", "blind:"+extension)
-	r.ch.Set("endpoint_disposition", "BLIND_TRANSFER")
-	partner.Set("transfer_destination", "blind:"+extension)
+	partner.SetPlain("sip_refer_to", r.value)
+	partner.SetPlain("sip_h_Referred-By", r.by)
+	r.ch.SetPlain("transfer_to", "blind:"+partner.UUID())
+	r.ch.SetPlain("transfer_destination", "blind:"+extension)
+	r.ch.SetPlain("endpoint_disposition", "BLIND_TRANSFER")
+	partner.SetPlain("transfer_destination", "blind:"+extension)
 	context := r.ch.Get("force_transfer_context")
 	dialplan := r.ch.Get("force_transfer_dialplan")
 	profile := r.ch.Profile()
@@ -209,8 +209,8 @@ func (r *referral) attended(replaces string) {
 		return
 	}
 	first, target := r.ch.Partner(), second.Partner()
-	r.ch.Set("endpoint_disposition", "ATTENDED_TRANSFER")
-	second.Set("endpoint_disposition", "ATTENDED_TRANSFER")
+	r.ch.SetPlain("endpoint_disposition", "ATTENDED_TRANSFER")
+	second.SetPlain("endpoint_disposition", "ATTENDED_TRANSFER")
 	ready := first != nil && first.MediaReady() || target != nil && target.MediaReady()
 	if !ready {
 		r.notify(fragForbidden)
@@ -222,8 +222,8 @@ func (r *referral) attended(replaces string) {
 	var err error
 	switch {
 	case first != nil && target != nil:
-		r.ch.Set("transfer_to", "att:"+target.UUID())
-		r.ch.Set("transfer_destination", "att:"+target.UUID())
+		r.ch.SetPlain("transfer_to", "att:"+target.UUID())
+		r.ch.SetPlain("transfer_destination", "att:"+target.UUID())
 		err = first.BridgeWith(target)
 	case target != nil:
 		// We are an IVR: its session goes on with the transferee's partner.
@@ -261,9 +261,14 @@ func (r *referral) elsewhere(replaces string) {
 	}
 	uri := r.to.uri
 	uri.Headers = nil
-	partner.Set("sip_h_Referred-By", r.by)
+	if !plainTarget(replaces) || !plainTarget(strings.NewReplacer("[", "", "]", "").Replace(uri.String())) || strings.ContainsAny(uri.User, "[]") {
+		r.notify(fragForbidden)
+		r.errored("Cannot Attended Transfer: Refer-To has characters that no dial string can carry")
+		return
+	}
+	partner.SetPlain("sip_h_Referred-By", r.by)
 	dial := "{sip_h_Replaces=" + strings.ReplaceAll(replaces, ",", `\,`) + "}sofia/" + r.leg.profile.name + "/" + uri.String()
-	partner.Set("transfer_to", "att:"+uri.String())
+	partner.SetPlain("transfer_to", "att:"+uri.String())
 	ext := &call.Extension{Name: "attended transfer", Actions: []call.Action{{App: "bridge", Data: dial}}}
 	if err := partner.TransferTo(ext); err != nil {
 		r.notify(fragForbidden)
@@ -273,6 +278,17 @@ func (r *referral) elsewhere(replaces string) {
 	if r.ch.Up() {
 		r.ch.Hangup(call.CauseAttendedTransfer)
 	}
+}
+
+// plainTarget reports whether a far end's text says the same in a dial string: it can
+// neither end a part of it, nor begin another leg, nor be expanded.
+func plainTarget(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("${}[]|,^<>'\"`\\", c) >= 0 {
+			return false
+		}
+	}
+	return s != ""
 }
 
 // replacedBy finds the call that an INVITE's Replaces names. ok is false if it
@@ -381,7 +397,7 @@ wait:
 			break wait
 		}
 	}
-	ch.Set("sip_refer_reply", text)
+	ch.SetPlain("sip_refer_reply", text)
 	ch.Hangup(call.CauseBlindTransfer)
 	return text, nil
 }

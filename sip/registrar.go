@@ -176,7 +176,7 @@ func (r *registerRequest) bind(ctx context.Context) {
 	}
 	var fresh []*binding
 	for _, c := range r.contacts {
-		if c.Address.Wildcard || c.Address.Host == "" {
+		if c.Address.Wildcard || c.Address.Host == "" || !dialable(&c.Address) {
 			r.p.respond(r.req, r.tx, 400, "Bad Request")
 			return
 		}
@@ -200,6 +200,24 @@ func (r *registerRequest) bind(ctx context.Context) {
 			r.p.welcome(b)
 		}
 	}
+}
+
+// dialable reports whether a contact can stand in a dial string, where it comes from
+// sofia_contact: it must not end its leg and begin one of its own making.
+func dialable(uri *wire.Uri) bool {
+	host := uri.Host
+	if inner, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(inner, "]")
+		if !addrOf(host).Is6() {
+			return false
+		}
+	}
+	for _, part := range []string{uri.User, host, uri.UriParams.ToString(';')} {
+		if part != "" && !plainTarget(part) || strings.Contains(part, ":_:") {
+			return false
+		}
+	}
+	return true
 }
 
 // expirySeconds is how long a contact is to be kept (spec/sip.md §4.2).

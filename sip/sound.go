@@ -63,7 +63,7 @@ func (l *leg) codecString(ch *call.Channel) string {
 func (l *leg) preferences(ch *call.Channel) []codec.Pref {
 	list := l.codecString(ch)
 	if ch.Get("rtp_use_codec_string") == "" {
-		ch.Set("rtp_use_codec_string", list)
+		ch.SetPlain("rtp_use_codec_string", list)
 	}
 	prefs, _ := codec.ParseList(ch.Switch().Media.Codecs(), list)
 	return prefs
@@ -80,11 +80,11 @@ func (l *leg) open(ch *call.Channel) (*rtp.Session, error) {
 	session, err := rtp.Listen(s.rtpIP, l.profile.stack.Ports, rtp.Options{
 		RTCP: rtcpInterval(ch, s),
 		OnLatch: func(from, to netip.AddrPort) {
-			ch.Set("remote_audio_ip_reported", from.Addr().String())
-			ch.Set("remote_audio_port_reported", strconv.Itoa(int(from.Port())))
-			ch.Set("remote_audio_ip", to.Addr().String())
-			ch.Set("remote_audio_port", strconv.Itoa(int(to.Port())))
-			ch.Set("rtp_auto_adjust_audio", "true")
+			ch.SetPlain("remote_audio_ip_reported", from.Addr().String())
+			ch.SetPlain("remote_audio_port_reported", strconv.Itoa(int(from.Port())))
+			ch.SetPlain("remote_audio_ip", to.Addr().String())
+			ch.SetPlain("remote_audio_port", strconv.Itoa(int(to.Port())))
+			ch.SetPlain("rtp_auto_adjust_audio", "true")
 			ch.Log(call.LogInfo, "Auto Changing audio port from %s to %s", from, to)
 		},
 	})
@@ -159,7 +159,7 @@ func (l *leg) makeOffer(ch *call.Channel) ([]byte, error) {
 	l.mu.Lock()
 	l.sound.offered, l.sound.prefs, l.sound.local = offered, prefs, string(body)
 	l.mu.Unlock()
-	ch.Set("rtp_local_sdp_str", string(body))
+	ch.SetPlain("rtp_local_sdp_str", string(body))
 	return body, nil
 }
 
@@ -181,7 +181,7 @@ func (l *leg) takeOffer(ch *call.Channel, offer *sdp.Session, text string) error
 	}
 	r, err := sdp.Negotiate(offer, l.preferences(ch), l.policy(ch))
 	if err != nil {
-		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
+		ch.SetPlain("endpoint_disposition", "CODEC NEGOTIATION ERROR")
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
 	}
@@ -212,7 +212,7 @@ func (l *leg) takeAnswer(ch *call.Channel, text []byte) error {
 	}
 	r, err := sdp.ReadAnswer(offered, answer)
 	if err != nil {
-		ch.Set("endpoint_disposition", "CODEC NEGOTIATION ERROR")
+		ch.SetPlain("endpoint_disposition", "CODEC NEGOTIATION ERROR")
 		ch.Log(call.LogErr, "CODEC NEGOTIATION ERROR. SDP: %v", err)
 		return call.CauseIncompatibleDestination
 	}
@@ -231,7 +231,7 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 	browser, made := l.sound.browser, l.sound.local
 	l.mu.Unlock()
 	if browser != nil {
-		ch.Set("rtp_local_sdp_str", made)
+		ch.SetPlain("rtp_local_sdp_str", made)
 		return []byte(made), nil
 	}
 	if _, err := l.open(ch); err != nil {
@@ -245,7 +245,7 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 	body := sdp.Answer(d, l.sound.offer, l.sound.result)
 	l.sound.local = string(body)
 	l.mu.Unlock()
-	ch.Set("rtp_local_sdp_str", string(body))
+	ch.SetPlain("rtp_local_sdp_str", string(body))
 	return body, nil
 }
 
@@ -333,15 +333,15 @@ func (l *leg) describe(ch *call.Channel, session interface{ SSRC() uint32 }, dtm
 		{Name: "rtp_use_pt", Value: pt}, {Name: "rtp_audio_recv_pt", Value: strconv.Itoa(int(f.Receives()))},
 		{Name: "rtp_use_ssrc", Value: strconv.FormatUint(uint64(session.SSRC()), 10)},
 	} {
-		ch.Set(v.Name, v.Value)
+		ch.SetPlain(v.Name, v.Value)
 	}
 	if r.Digits != 0 && dtmf == "rfc2833" {
-		ch.Set("rtp_2833_send_payload", strconv.Itoa(int(r.Digits)))
-		ch.Set("rtp_2833_recv_payload", strconv.Itoa(int(r.DigitsReceive)))
+		ch.SetPlain("rtp_2833_send_payload", strconv.Itoa(int(r.Digits)))
+		ch.SetPlain("rtp_2833_recv_payload", strconv.Itoa(int(r.DigitsReceive)))
 	}
 	if remote.IsValid() {
-		ch.Set("remote_media_ip", remote.Addr().String())
-		ch.Set("remote_media_port", strconv.Itoa(int(remote.Port())))
+		ch.SetPlain("remote_media_ip", remote.Addr().String())
+		ch.SetPlain("remote_media_port", strconv.Itoa(int(remote.Port())))
 	}
 }
 

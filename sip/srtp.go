@@ -192,10 +192,10 @@ func (l *leg) encrypt(ch *call.Channel, session *rtp.Session) bool {
 		return false
 	}
 	if ch.Get("rtp_has_crypto") == "" {
-		ch.Set("rtp_has_crypto", keys.Suite)
+		ch.SetPlain("rtp_has_crypto", keys.Suite)
 	}
-	ch.Set("rtp_secure_media_negotiated", keys.Suite)
-	ch.Set("rtp_secure_media_confirmed", "true")
-	ch.Set("rtp_secure_media_confirmed_audio", "true")
+	ch.SetPlain("rtp_secure_media_negotiated", keys.Suite)
+	ch.SetPlain("rtp_secure_media_confirmed", "true")
+	ch.SetPlain("rtp_secure_media_confirmed_audio", "true")
 	return true
 }

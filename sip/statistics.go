@@ -12,7 +12,7 @@ import (
 func setStatistics(ch *call.Channel, session *rtp.Session) {
 	ch.SetMediaStatistics()
 	c := session.Counters()
-	ch.Set("rtp_audio_out_cng_packet_count", "0") // we make none
-	ch.Set("rtp_audio_rtcp_packet_count", strconv.FormatUint(c.RTCP, 10))
-	ch.Set("rtp_audio_rtcp_octet_count", strconv.FormatUint(c.RTCPBytes, 10))
+	ch.SetPlain("rtp_audio_out_cng_packet_count", "0") // we make none
+	ch.SetPlain("rtp_audio_rtcp_packet_count", strconv.FormatUint(c.RTCP, 10))
+	ch.SetPlain("rtp_audio_rtcp_octet_count", strconv.FormatUint(c.RTCPBytes, 10))
 }

@@ -236,13 +236,13 @@ func withoutTag(value, tag string) string {
 // setAddresses sets the variables about the headers of the call's INVITE that
 // CHANNEL_HANGUP_COMPLETE has once more.
 func setAddresses(ch *call.Channel, invite *wire.Request) {
-	ch.Set("sip_full_via", joined(invite, "Via", "v"))
+	ch.SetPlain("sip_full_via", joined(invite, "Via", "v"))
 	if from := invite.From(); from != nil {
-		ch.Set("sip_from_display", or(from.DisplayName, unescape(from.Address.User)))
-		ch.Set("sip_full_from", from.Value())
+		ch.SetPlain("sip_from_display", or(from.DisplayName, unescape(from.Address.User)))
+		ch.SetPlain("sip_full_from", from.Value())
 	}
 	if to := invite.To(); to != nil {
-		ch.Set("sip_to_display", or(to.DisplayName, unescape(to.Address.User)))
-		ch.Set("sip_full_to", to.Value())
+		ch.SetPlain("sip_to_display", or(to.DisplayName, unescape(to.Address.User)))
+		ch.SetPlain("sip_full_to", to.Value())
 	}
 }

@@ -239,7 +239,7 @@ func (l *leg) mediaFailure(err error, codecText string) *failure {
 	if errors.Is(err, errNoCodec) || errors.Is(err, errNoAudio) || errors.Is(err, errDescription) || errors.Is(err, errUnreachable) {
 		return refusal(codecText)
 	}
-	l.ch.Set("endpoint_disposition", "MEDIA ERROR")
+	l.ch.SetPlain("endpoint_disposition", "MEDIA ERROR")
 	l.ch.Hangup(call.CauseDestinationOutOfOrder)
 	return refusal("MEDIA ERROR")
 }
@@ -263,10 +263,10 @@ func (l *leg) accepted(sdp string, dp params) error {
 	if err := pr.answered(&d.sections[at], &a, cands); err != nil {
 		return err
 	}
-	l.ch.Set("switch_r_sdp", sdp)
+	l.ch.SetPlain("switch_r_sdp", sdp)
 	if name, number := dp.text("callee_id_name"), dp.text("callee_id_number"); name != "" || number != "" {
-		l.ch.Set("verto_client_callee_id_name", name)
-		l.ch.Set("verto_client_callee_id_number", number)
+		l.ch.SetPlain("verto_client_callee_id_name", name)
+		l.ch.SetPlain("verto_client_callee_id_number", number)
 	}
 	l.applyUser()
 	l.establish(pr, a)
@@ -285,10 +285,10 @@ func (l *leg) applyUser() {
 		return
 	}
 	for _, v := range l.account.user.Variables {
-		l.ch.Set(v.Name, v.Value)
+		l.ch.SetPlain(v.Name, v.Value)
 	}
-	l.ch.Set("user_name", l.account.id)
-	l.ch.Set("domain_name", l.account.domain)
+	l.ch.SetPlain("user_name", l.account.id)
+	l.ch.SetPlain("domain_name", l.account.domain)
 }
 
 // bye ends a call.
@@ -313,7 +313,7 @@ func (k *socket) bye(p params) (object, *failure) {
 	l.mu.Lock()
 	l.byed = true
 	l.mu.Unlock()
-	l.ch.Set("verto_hangup_disposition", "recv_bye")
+	l.ch.SetPlain("verto_hangup_disposition", "recv_bye")
 	l.ch.Hangup(cause)
 	return object{{"callID", id}, {"message", "CALL ENDED"}, {"causeCode", int(cause)}, {"cause", cause.String()}}, nil
 }

@@ -19,7 +19,7 @@ func (k *socket) info(p params) (object, *failure) {
 	if dp := p.object("dialogParams"); dp != nil {
 		if l = k.mine(dp.text("callID")); l != nil {
 			for _, v := range dialogVars(dp) {
-				l.ch.Set(v.Name, v.Value)
+				l.ch.SetPlain(v.Name, v.Value)
 			}
 		}
 	}

@@ -132,7 +132,7 @@ func (l *leg) Init(ctx context.Context, ch *call.Channel) error {
 	l.mu.Lock()
 	l.socket, l.peer, l.ours = k, p, maps
 	l.mu.Unlock()
-	ch.Set("rtp_local_sdp_str", text)
+	ch.SetPlain("rtp_local_sdp_str", text)
 	o := object{{"variables", l.clientVariables()}, {"sdp", text}}
 	if !l.tell("verto.invite", append(o, l.callParams()...)) {
 		return call.CauseDestinationOutOfOrder
@@ -167,7 +167,7 @@ func (l *leg) Progress(ctx context.Context) error {
 		return l.refuse(err)
 	}
 	if text != "" {
-		l.ch.Set("endpoint_disposition", "EARLY MEDIA")
+		l.ch.SetPlain("endpoint_disposition", "EARLY MEDIA")
 		l.tell("verto.media", object{{"sdp", text}, {"variables", l.clientVariables()}})
 		l.awaitMedia(ctx)
 	}
@@ -186,7 +186,7 @@ func (l *leg) Answer(ctx context.Context) error {
 		l.ch.MarkEarly()
 		o = o.with("sdp", text)
 	}
-	l.ch.Set("endpoint_disposition", "ANSWERED")
+	l.ch.SetPlain("endpoint_disposition", "ANSWERED")
 	l.tell("verto.answer", o.with("variables", l.clientVariables()))
 	l.ch.MarkAnswered()
 	if text != "" {
@@ -201,7 +201,7 @@ func (l *leg) refuse(err error) error {
 	if !errors.Is(err, errNoCodec) && !errors.Is(err, errNoAudio) && !errors.Is(err, errDescription) && !errors.Is(err, errUnreachable) {
 		disposition, cause = "MEDIA ERROR", call.CauseBearerCapabilityNotAvail
 	}
-	l.ch.Set("endpoint_disposition", disposition)
+	l.ch.SetPlain("endpoint_disposition", disposition)
 	l.ch.Log(call.LogErr, "%s: %v", l.ch.Name(), err)
 	l.ch.Hangup(cause)
 	return err
@@ -242,7 +242,7 @@ func (l *leg) negotiate(ctx context.Context) (string, error) {
 	}
 	l.peer, l.told = p, true
 	l.mu.Unlock()
-	l.ch.Set("rtp_local_sdp_str", text)
+	l.ch.SetPlain("rtp_local_sdp_str", text)
 	l.establish(p, a)
 	return text, nil
 }
@@ -287,11 +287,11 @@ func (l *leg) establish(p *peer, a agreement) {
 		{Name: "rtp_use_codec_ptime", Value: strconv.Itoa(f.Ptime)}, {Name: "rtp_audio_recv_pt", Value: strconv.Itoa(int(f.Receives()))},
 		{Name: "media_webrtc", Value: "true"},
 	} {
-		l.ch.Set(v.Name, v.Value)
+		l.ch.SetPlain(v.Name, v.Value)
 	}
 	if a.events.clock != 0 {
-		l.ch.Set("rtp_2833_send_payload", strconv.Itoa(int(a.events.payload)))
-		l.ch.Set("rtp_2833_recv_payload", strconv.Itoa(int(a.events.payload)))
+		l.ch.SetPlain("rtp_2833_send_payload", strconv.Itoa(int(a.events.payload)))
+		l.ch.SetPlain("rtp_2833_recv_payload", strconv.Itoa(int(a.events.payload)))
 	}
 	l.smooth()
 	l.ch.Port().Attach(p.wire, l.ch.Tuned(f), a.dtmf)
@@ -321,7 +321,7 @@ func (l *leg) Hangup(cause call.Cause) {
 		disposition = "send_bye"
 		l.tell("verto.bye", object{{"causeCode", int(cause)}, {"cause", cause.String()}})
 	}
-	l.ch.Set("verto_hangup_disposition", disposition)
+	l.ch.SetPlain("verto_hangup_disposition", disposition)
 	l.setStatistics()
 	l.unhold()
 	l.release()
@@ -365,8 +365,8 @@ func (l *leg) Display(_ context.Context, name, number string) error {
 	if same || number == "" && name == "" {
 		return nil
 	}
-	l.ch.Set("last_sent_display_name", name)
-	l.ch.Set("last_sent_display_number", number)
+	l.ch.SetPlain("last_sent_display_name", name)
+	l.ch.SetPlain("last_sent_display_number", number)
 	l.tell("verto.display", append(object{{"display_name", name}, {"display_number", number}}, l.callParams()...))
 	return nil
 }

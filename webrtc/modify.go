@@ -138,8 +138,8 @@ func (l *leg) transfer(to string) (problem string) {
 		return "call is not bridged"
 	}
 	l.unhold()
-	l.ch.Set("transfer_disposition", "recv_replace")
-	partner.Set("transfer_history", expand.Push(partner.Get("transfer_history"),
+	l.ch.SetPlain("transfer_disposition", "recv_replace")
+	partner.SetPlain("transfer_history", expand.Push(partner.Get("transfer_history"),
 		fmt.Sprintf("%d:%s:bl_xfer:%s", time.Now().Unix(), partner.UUID(), to)))
 	if err := partner.Transfer(to, "", ""); err != nil {
 		return "transfer failed"
@@ -170,13 +170,13 @@ func (l *leg) join(second *leg, a, b *call.Channel) bool {
 	source := fmt.Sprintf("%d:%s:att_xfer:%s@%s/%s@%s", time.Now().Unix(), call.NewUUID(),
 		l.account.id, l.account.domain, second.account.id, second.account.domain)
 	for _, c := range []*call.Channel{a, b} {
-		c.Set("transfer_source", source)
-		c.Set("transfer_history", expand.Push(c.Get("transfer_history"), source))
+		c.SetPlain("transfer_source", source)
+		c.SetPlain("transfer_history", expand.Push(c.Get("transfer_history"), source))
 	}
-	l.ch.Set("transfer_disposition", "recv_replace")
-	l.ch.Set("transfer_to", "att:"+b.UUID())
-	second.ch.Set("transfer_disposition", "replaced")
-	a.Set("transfer_disposition", "bridge")
+	l.ch.SetPlain("transfer_disposition", "recv_replace")
+	l.ch.SetPlain("transfer_to", "att:"+b.UUID())
+	second.ch.SetPlain("transfer_disposition", "replaced")
+	a.SetPlain("transfer_disposition", "bridge")
 	l.ch.Port().Hold(false)
 	second.ch.Port().Hold(false)
 	if err := a.BridgeWith(b); err != nil {
@@ -184,7 +184,7 @@ func (l *leg) join(second *leg, a, b *call.Channel) bool {
 		return false
 	}
 	for _, own := range []*leg{l, second} {
-		own.ch.Set("endpoint_disposition", "ATTENDED_TRANSFER")
+		own.ch.SetPlain("endpoint_disposition", "ATTENDED_TRANSFER")
 		own.ch.Hangup(call.CauseAttendedTransfer)
 	}
 	return true
@@ -200,9 +200,9 @@ func (l *leg) follow(other *leg, partner *call.Channel) bool {
 	if other.outbound || to == "" {
 		return false
 	}
-	l.ch.Set("transfer_disposition", "recv_replace")
-	l.ch.Set("transfer_to", "satt:"+other.uuid)
-	other.ch.Set("transfer_disposition", "replaced")
+	l.ch.SetPlain("transfer_disposition", "recv_replace")
+	l.ch.SetPlain("transfer_to", "satt:"+other.uuid)
+	other.ch.SetPlain("transfer_disposition", "replaced")
 	if err := partner.Transfer(to, dialplan, ""); err != nil {
 		return false
 	}

@@ -15,7 +15,7 @@ func (l *leg) setStatistics() {
 	if p == nil {
 		return
 	}
-	decimal := func(name string, f float64) { l.ch.Set("rtp_audio_"+name, strconv.FormatFloat(f, 'f', 2, 64)) }
+	decimal := func(name string, f float64) { l.ch.SetPlain("rtp_audio_"+name, strconv.FormatFloat(f, 'f', 2, 64)) }
 	loss, rtt := p.wire.out.quality()
 	decimal("rtcp_loss_rate", 100*loss)
 	decimal("rtcp_round_trip_ms", float64(rtt)/float64(time.Millisecond))
