@@ -51,6 +51,7 @@ var rooms = map[string][]string{
 	"call/conference": {"call", "call/event", "conf", "media/..."},
 	"call/say/...":    {"call", "call/event", "call/regex", "conf", "media/..."},
 	"call/speech":     {"call", "conf", "media"},
+	"call/chat":       {"call", "call/dialplan", "call/event", "call/expand", "call/regex", "conf"},
 
 	"media/...": {"media/..."},
 	"store":     {},

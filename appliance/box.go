@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/apps"
+	"github.com/switchlet/switchlet/call/chat"
 	"github.com/switchlet/switchlet/call/commands"
 	"github.com/switchlet/switchlet/call/dialplan"
 	"github.com/switchlet/switchlet/call/directory"
@@ -70,6 +72,7 @@ type Box struct {
 	console       *console
 	literal       literalPorts
 	announcements *say.Announcements
+	messages      *chat.Router
 	rehearsal     *rehearsal     // not nil: a test of scripts, without network
 	warnings      []conf.Warning // of the configuration, told by Start
 
@@ -262,8 +265,8 @@ func (b *Box) tables(db *kv.DB) {
 	sw.AddCommands(commands.Table(commands.Deps{Store: b.store, Directory: b.directory, ACL: b.acl, Regex: cache,
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
 		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
-		Registrations: func() [][]string { return b.registrations() }, Chat: b.chat,
-		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Registrations: func() [][]string { return b.registrations() },
+		Modules:       modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Streams: b.opener, LocalStream: func(name string) (stream.LocalStream, bool) {
 			s, ok := localStreams(b.store.Tree())[name]
 			return s, ok
@@ -277,6 +280,8 @@ func (b *Box) tables(db *kv.DB) {
 	sw.AddApplications(b.announcements.Applications()...)
 	sw.AddCommands(b.announcements.Commands()...)
 	sw.Phrases = b.announcements
+	b.messages = chat.New(chat.Options{Switch: sw, Store: b.store, Regex: cache, Zone: zone, AllowShell: shell, Enabled: b.chatplan})
+	sw.Messages = b.messages
 	sw.AddEndpoint("null", endpoint.Null{})
 	sw.AddEndpoint("loopback", endpoint.Loopback{})
 	sw.AddEndpoint("error", endpoint.Error{})
@@ -285,6 +290,23 @@ func (b *Box) tables(db *kv.DB) {
 	sw.AddEndpoint("group", endpoint.Group{Directory: b.directory})
 	sw.AddDialplan("XML", dialplan.XML{Store: b.store, Regex: cache, Zone: zone})
 	sw.AddDialplan("inline", dialplan.InlinePlan{})
+}
+
+// ChatApplication tells whether the chatplan has an application of that name.
+func (b *Box) ChatApplication(name string) bool {
+	return slices.ContainsFunc(b.messages.Applications(), func(a chat.Application) bool { return a.Name == name })
+}
+
+// chatplan tells whether modules.conf asks for it, as FreeSWITCH wants it: in its
+// stock tree there is a chatplan that answers whatever is sent, and no mod_sms.
+func (b *Box) chatplan() bool {
+	tree := b.store.Tree()
+	for _, file := range []string{"pre_load_modules.conf", "modules.conf", "post_load_modules.conf"} {
+		if tree.Configuration(file).Child("modules").Find("load", "module", "mod_sms") != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *Box) codecNames() []string {

@@ -11,6 +11,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/appliance/monitor"
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/chat"
 	"github.com/switchlet/switchlet/call/conference"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/originate"
@@ -27,7 +28,7 @@ import (
 // modules are the reference's modules whose work the rooms do.
 var modules = []string{"mod_cdr_csv", "mod_commands", "mod_conference", "mod_console", "mod_db", "mod_dialplan_xml", "mod_dptools",
 	"mod_event_socket", "mod_expr", "mod_flite", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua", "mod_mariadb",
-	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_tts_commandline", "mod_valet_parking", "mod_verto"}
+	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sms", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_tts_commandline", "mod_valet_parking", "mod_verto"}
 
 // addParts makes the rooms that run and lists them in the order of their start.
 func (b *Box) addParts(ctx context.Context, core *store.DB) error {
@@ -55,7 +56,9 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	scripts, rooms := b.scripts(), b.conferences()
 	watch := b.newMonitor(scripts)
 	web := b.newWeb(ui.Handler(), watch, verto, sockets)
-	var unwatch func()
+	b.messages.AddProtocol("sip", phones.Deliver)
+	b.messages.AddProtocol("verto", verto.Deliver)
+	var unwatch, deaf func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
 		{name: "call history", start: func(ctx context.Context) error {
@@ -65,6 +68,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "media", start: func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil },
 			stop: func() error { b.media.Close(); return b.opener.Close() }},
 		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},
+		{name: "messages", start: func(context.Context) error { deaf = b.messages.Listen(); return nil }, stop: func() error { deaf(); return nil }},
 		{name: "lua", start: scripts.Start, stop: func() error { scripts.Close(); return nil }},
 		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
 		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
@@ -108,6 +112,11 @@ func (b *Box) scripts() *lua.Host {
 	b.Switch.AddApplications(h.Applications()...)
 	b.Switch.AddCommands(h.Commands()...)
 	b.Switch.AddDialplan("LUA", h.Dialplan())
+	b.messages.AddApplications(chat.Application{Name: "lua", Syntax: "<script>", Description: "execute a lua script",
+		Run: func(ctx context.Context, e *event.Event, args string) error {
+			h.Message(ctx, e, args) // its error is in the log, and the chatplan goes on
+			return nil
+		}})
 	return h
 }
 
@@ -193,18 +202,4 @@ func (b *Box) registrations() [][]string {
 			r.NetworkIP, r.NetworkPort, r.NetworkProto, r.Hostname, r.Metadata})
 	}
 	return rows
-}
-
-// chat delivers a message by the protocol that its recipient speaks.
-func (b *Box) chat(ctx context.Context, protocol string, e *event.Event) bool {
-	if b.rehearsal != nil {
-		return b.rehearsal.chat(protocol, e)
-	}
-	switch protocol {
-	case "sip":
-		return b.phones.SendMessage(ctx, e.Get("from"), e.Get("to"), e.Get("type"), e.Body) == nil
-	case "verto":
-		return b.browsers.Deliver(e.Get("to"), e)
-	}
-	return false
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/chat"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/say"
 	"github.com/switchlet/switchlet/conf"
@@ -120,6 +121,9 @@ func (b *Box) rehearse(core *store.DB) {
 	b.Switch.AddCommands(b.recorder.Commands()...)
 	for _, name := range []string{"sofia", "verto.rtc"} {
 		b.Switch.AddEndpoint(name, cast.Endpoint(name))
+	}
+	for _, name := range []string{"sip", "verto"} {
+		b.messages.AddProtocol(name, b.rehearsal.deliver(name))
 	}
 	contact := func(reply func(user, domain string) (string, bool)) func(context.Context, *call.Switch, *call.Invocation) error {
 		return func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
@@ -246,8 +250,10 @@ func (r *rehearsal) place(path string) string {
 	return filepath.Join(r.dir, "elsewhere", path)
 }
 
-// chat says of every message that it was delivered.
-func (r *rehearsal) chat(protocol string, e *event.Event) bool {
-	r.cast.Message(protocol, e)
-	return true
+// deliver says of every message of a protocol that it was delivered.
+func (r *rehearsal) deliver(protocol string) chat.Protocol {
+	return func(_ context.Context, e *event.Event) error {
+		r.cast.Message(protocol, e)
+		return nil
+	}
 }

@@ -80,7 +80,7 @@ func (s *Scheduler) fire(t *Task) {
 	s.mu.Unlock()
 	defer s.running.Done()
 	func() {
-		defer s.sw.survive("task "+t.Desc, "")
+		defer s.sw.Survive("task "+t.Desc, "")
 		t.run(s.sw.ctx)
 	}()
 	s.mu.Lock()

@@ -239,9 +239,9 @@ func (sw *Switch) crashed(where, uuid string, r any) {
 	sw.Bus.Publish(e, "switch_core_session.c", "switch_core_session_thread", 1)
 }
 
-// survive is deferred in goroutines that a panic must not take the switch down
+// Survive is deferred in goroutines that a panic must not take the switch down
 // with.
-func (sw *Switch) survive(where, uuid string) {
+func (sw *Switch) Survive(where, uuid string) {
 	if r := recover(); r != nil {
 		sw.crashed(where, uuid, r)
 	}

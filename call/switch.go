@@ -32,6 +32,18 @@ type Sounds interface {
 	Create(path string, rate, channels int, extend bool) (media.Sink, error)
 }
 
+// Messages is the way of text messages. A message is an event of type MESSAGE with
+// the headers from, to, proto (of the sender), dest_proto and type, and a body.
+type Messages interface {
+	// Send queues a message, which is then the router's own: it passes the chatplan
+	// and is delivered. An error says that it cannot be queued.
+	Send(e *event.Event) error
+	// Deliver is Send that waits for the result.
+	Deliver(ctx context.Context, e *event.Event) error
+	// Execute runs an application of the chatplan on a message.
+	Execute(ctx context.Context, e *event.Event, app, args string) error
+}
+
 // Options are what a Switch is made with. Bus, Log, Globals and Media are
 // required.
 type Options struct {
@@ -43,6 +55,9 @@ type Options struct {
 	// Phrases plays names that stand for speech; nil: there are none. It may be set
 	// until Start.
 	Phrases Phrases
+	// Messages routes text messages (call/chat); nil: there are none. It may be set
+	// until Start.
+	Messages Messages
 	// UUID is the identity of this run (Core-UUID).
 	UUID string
 	// Hostname and Switchname are shown by status commands and in "show".
@@ -242,7 +257,7 @@ func (sw *Switch) Go(fn func()) {
 	sw.jobs.Add(1)
 	go func() {
 		defer sw.jobs.Done()
-		defer sw.survive("background job", "")
+		defer sw.Survive("background job", "")
 		fn()
 	}()
 }

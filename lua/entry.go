@@ -71,6 +71,15 @@ func (h *Host) luaCommand(ctx context.Context, _ *call.Switch, in *call.Invocati
 	return nil
 }
 
+// Message runs a script as the application lua of the chatplan does: the message is
+// the global message, and what the script does to it stays. A script that fails has
+// logged its error.
+func (h *Host) Message(ctx context.Context, message *event.Event, command string) error {
+	return h.execute(request{text: command, ctx: ctx, before: func(s *script) {
+		s.setGlobal("message", s.wrap(h.by.event, &eventObject{s: s, e: message, copied: true}))
+	}})
+}
+
 // environment is the event that a command was called with.
 func environment(params map[string]string) *event.Event {
 	e := event.New(event.RequestParams, "")

@@ -104,10 +104,10 @@ func eventClass() *class {
 				return a.pushBool(true)
 			})},
 			{name: "chat_execute", signature: "S|S", run: on(func(a *arguments, o *eventObject) int {
-				return a.pushInt(o.chat(a.s, a.str(0), a.str(1)))
+				return a.pushInt(o.chatExecute(a.s, a.str(0), a.str(1)))
 			})},
 			{name: "chat_send", signature: "|S", run: on(func(a *arguments, o *eventObject) int {
-				return a.pushInt(o.chat(a.s, "send", a.str(0)))
+				return a.pushInt(o.chatSend(a.s, a.str(0)))
 			})},
 		},
 	}
@@ -179,18 +179,28 @@ func setPriority(a *arguments, o *eventObject) int {
 	return a.pushBool(true)
 }
 
-// chat runs a chat application: what the command chat would send.
-func (o *eventObject) chat(s *script, app, data string) int {
-	sw := s.host.sw
-	if app != "send" || sw.Command("chat") == nil {
-		sw.Log.Printf(call.LogErr, "Invalid chat application %s", app)
+// chatExecute runs an application of the chatplan on the message.
+func (o *eventObject) chatExecute(s *script, app, data string) int {
+	way := s.host.sw.Messages
+	if way == nil || way.Execute(s.ctx, o.own(), app, data) != nil {
 		return 1
 	}
-	if data == "" {
-		data = o.e.Get("dest_proto")
+	return 0
+}
+
+// chatSend sends a copy of the message on its way, by the protocol proto or that of
+// its header dest_proto.
+func (o *eventObject) chatSend(s *script, proto string) int {
+	way := s.host.sw.Messages
+	m := o.e.Clone()
+	if proto != "" {
+		m.Set("dest_proto", proto)
 	}
-	text := strings.Join([]string{data, o.e.Get("from"), o.e.Get("to"), o.e.Body, o.e.Get("type")}, "|")
-	if _, err := sw.Run(s.ctx, "chat", text, nil, nil); err != nil {
+	if way == nil {
+		return 1
+	}
+	if err := way.Send(m); err != nil {
+		s.host.sw.Log.Printf(call.LogErr, "chat_send: %v", err)
 		return 1
 	}
 	return 0

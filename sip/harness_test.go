@@ -13,6 +13,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/apps"
+	"github.com/switchlet/switchlet/call/chat"
 	"github.com/switchlet/switchlet/call/dialplan"
 	"github.com/switchlet/switchlet/call/directory"
 	endpoints "github.com/switchlet/switchlet/call/endpoint"
@@ -58,6 +59,7 @@ const treeText = `<document type="freeswitch/xml">
    <user id="1002"><params><param name="a1-hash" value="%s"/></params></user>
   </users></group></groups>
 </domain></section>
+<section name="chatplan"><context name="default">%s</context></section>
 <section name="dialplan"><context name="default">%s</context><context name="public"><extension name="none"/></context></section>
 </document>`
 
@@ -93,6 +95,7 @@ type houseOptions struct {
 	params   string // added to the profile
 	gateways string
 	plan     string // added to the dialplan
+	chatplan string // extensions
 	db       *sql.DB
 	limits   Limits
 	quiet    bool // nobody listens to events
@@ -101,7 +104,7 @@ type houseOptions struct {
 func newHouse(t testing.TB, o houseOptions) *house {
 	t.Helper()
 	hash := sum(hashes("MD5"), "1002", "test.local", "hashed")
-	text := fmt.Sprintf(treeText, o.gateways, o.params, hash, plan+o.plan)
+	text := fmt.Sprintf(treeText, o.gateways, o.params, hash, o.chatplan, plan+o.plan)
 	store, err := conf.NewStore(t.Context(), conf.Options{Base: fstest.MapFS{"freeswitch.xml": {Data: []byte(text)}},
 		Globals: []conf.Pair{{Name: "domain", Value: "test.local"}, {Name: "local_ip_v4", Value: "127.0.0.1"}}})
 	if err != nil {
@@ -135,6 +138,9 @@ func newHouse(t testing.TB, o houseOptions) *house {
 	}
 	h.stack = New(Options{Switch: h.sw, Store: store, Directory: dir, AccessLists: acl, Ports: ports, DB: o.db, Limits: o.limits})
 	h.sw.AddEndpoint("sofia", h.stack.Endpoint())
+	post := chat.New(chat.Options{Switch: h.sw, Store: store, Regex: cache})
+	post.AddProtocol("sip", h.stack.Deliver)
+	h.sw.Messages = post
 	h.sw.AddCommands(h.stack.Commands()...)
 	h.sub = h.bus.Subscribe("test", 100000)
 	if !o.quiet {

@@ -1,9 +1,12 @@
 package webrtc
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 )
 
@@ -56,8 +59,7 @@ func chatBody(msg params) string {
 	return body
 }
 
-// chat hands a text message to the call it belongs to, to another browser, or to
-// whoever else listens for MESSAGE events.
+// chat hands a text message to the call it belongs to, or to the way of all messages.
 func (k *socket) chat(msg params, l *leg) {
 	a := k.who()
 	to := msg.text("to")
@@ -83,18 +85,26 @@ func (k *socket) chat(msg params, l *leg) {
 		l.ch.QueueEvent(e)
 		return
 	}
-	if proto == "verto" && k.server.Deliver(to, e) {
-		return
+	if way := k.server.sw.Messages; way == nil {
+		k.server.publish(e)
+	} else if err := way.Send(e); err != nil {
+		k.server.log.Printf(call.LogErr, "message from %s to %s: %v", e.Get("from"), to, err)
 	}
-	k.server.publish(e)
 }
 
-// Deliver shows a text message to every browser of a user (user@domain). It
-// reports whether there was one. The event's headers from and body are used.
-func (s *Server) Deliver(user string, e *event.Event) bool {
-	socketsOf := s.socketsOf(user)
-	for _, k := range socketsOf {
+// ErrNobody is returned by Deliver when no browser of that user is there.
+var ErrNobody = errors.New("verto: no browser of that user is logged in")
+
+// Deliver shows a text message to every browser of the user (user@domain) whom its
+// header "to" names.
+func (s *Server) Deliver(_ context.Context, e *event.Event) error {
+	user := e.Get("to")
+	sockets := s.socketsOf(user)
+	for _, k := range sockets {
 		k.request("verto.info", object{{"msg", object{{"from", e.Get("from")}, {"to", user}, {"body", e.Body}}}})
 	}
-	return len(socketsOf) > 0
+	if len(sockets) == 0 {
+		return ErrNobody
+	}
+	return nil
 }

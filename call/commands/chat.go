@@ -20,7 +20,7 @@ const presenceUsage = "[in|out] <user> <rpid> <message>"
 func chats(d Deps) []call.Command {
 	const commandsModule, dptools = "mod_commands", "mod_dptools"
 	return []call.Command{
-		{Name: "chat", Syntax: "<proto>|<from>|<to>|<message>|[<content-type>]", Description: "chat", Module: dptools, Run: chat(d)},
+		{Name: "chat", Syntax: "<proto>|<from>|<to>|<message>|[<content-type>]", Description: "chat", Module: dptools, Run: chat()},
 		{Name: "presence", Syntax: presenceUsage, Description: "presence", Module: dptools, Run: presence},
 		{Name: "page", Syntax: "(var1=val1,var2=val2)<var1=val1,var2=val2><chan1>[:_:<chanN>]", Description: "Send a file as a page", Module: dptools, Run: page},
 		{Name: "event_channel_broadcast", Syntax: "<channel> <json>", Description: "Broadcast", Module: commandsModule, Run: eventChannelBroadcast(d)},
@@ -28,9 +28,8 @@ func chats(d Deps) []call.Command {
 	}
 }
 
-// chat hands a message to the protocol that it names: an event MESSAGE for those
-// who deliver it, or an API command for the protocol "api".
-func chat(d Deps) run {
+// chat sends a message by the protocol that it names, past the chatplan.
+func chat() run {
 	return func(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 		f := expand.SplitSeparate(in.Args, '|', 5)
 		if len(f) < 4 {
@@ -46,8 +45,9 @@ func chat(d Deps) run {
 			kind = "text/plain"
 		}
 		e.Add("type", kind)
+		e.Add("skip_global_process", "true")
 		e.SetBody(f[3])
-		if d.Chat == nil || !d.Chat(ctx, f[0], e) {
+		if sw.Messages == nil || sw.Messages.Deliver(ctx, e) != nil {
 			return reply(in, "Error! Message Not Sent")
 		}
 		return reply(in, "Sent")

@@ -9,7 +9,6 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/directory"
-	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/call/kv"
 	"github.com/switchlet/switchlet/call/regex"
 	"github.com/switchlet/switchlet/conf"
@@ -35,8 +34,6 @@ type Deps struct {
 	Registrations func() [][]string
 	// Modules are the names that module_exists knows.
 	Modules []string
-	// Chat delivers a message event to a protocol ("sip", "verto"); nil: none can.
-	Chat func(ctx context.Context, protocol string, e *event.Event) bool
 	// Broadcast sends a JSON message to the listeners of an event channel; nil: there
 	// are none.
 	Broadcast func(channel string, message []byte)

@@ -108,10 +108,17 @@ func (h *hunter) act(p place, o outcome) (anti bool) {
 	if o.captured {
 		h.SetVar("DP_MATCH", arrayText(o.groups))
 	}
+	groups := o.groups
+	if h.Captured != nil {
+		groups = make([]string, len(o.groups))
+		for i, g := range o.groups {
+			groups[i] = h.Captured(g)
+		}
+	}
 	for _, a := range p.cond.ChildrenNamed("action") {
 		data := dataOf(a)
 		if o.captured {
-			data = regex.Substitute(data, o.groups)
+			data = regex.Substitute(data, groups)
 		}
 		h.add(p, a, data, false)
 	}

@@ -48,6 +48,9 @@ type Request struct {
 	// SetVar sets a variable of the channel; an empty value deletes it. Captures
 	// come as DP_MATCH and DP_REGEX_MATCH_n, in the text form of arrays.
 	SetVar func(name, value string)
+	// Captured changes what $1 and its like put into the data of actions; nil takes it
+	// as it is.
+	Captured func(text string) string
 	// ClearVars deletes the variables whose names begin so.
 	ClearVars func(prefix string)
 	// Log takes a line without its line end. Without it no line is made.

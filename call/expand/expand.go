@@ -46,8 +46,19 @@ func Expand(text string, r Resolver) string {
 	return x.expand(text, 0)
 }
 
+// Once is Expand that takes the values of variables as they are: what is in them
+// is never expanded in its turn. It is for values that strangers have sent.
+func Once(text string, r Resolver) string {
+	if !wanted(text) {
+		return text
+	}
+	x := expansion{resolver: r, steps: maxSteps, work: maxWork, once: true}
+	return x.expand(text, 0)
+}
+
 // expansion is the budget that all levels of one Expand share.
 type expansion struct {
+	once     bool // values are not expanded
 	resolver Resolver
 	steps    int
 	work     int
@@ -235,7 +246,10 @@ func (x *expansion) value(r ref, depth int) string {
 	if !ok {
 		return ""
 	}
-	return substring(x.expand(value, depth+1), offset, length)
+	if !x.once {
+		value = x.expand(value, depth+1)
+	}
+	return substring(value, offset, length)
 }
 
 func (x *expansion) lookup(name string, global bool) (string, bool) {

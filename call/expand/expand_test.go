@@ -206,3 +206,25 @@ func FuzzSplitSeparate(f *testing.F) {
 		}
 	})
 }
+
+func TestOnce_ValuesAreTakenAsTheyAre(t *testing.T) {
+	r := onceResolver{"a": `${b} $${b} ${run(x)} \$ \s`, "b": "B", "n": "b"}
+	for text, want := range map[string]string{
+		`[${a}]`:         `[${b} $${b} ${run(x)} \$ \s]`,
+		`${${n}}`:        "B",
+		`${run(${a})}`:   `<${b} $${b} ${run(x)} \$ \s>`,
+		`${a:0:4}`:       "${b}",
+		"nothing":        "nothing",
+		`${nosuch}${b}!`: "B!",
+	} {
+		if got := Once(text, r); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
+type onceResolver map[string]string
+
+func (r onceResolver) Variable(name string) (string, bool) { v, ok := r[name]; return v, ok }
+
+func (r onceResolver) Command(_, args string) string { return "<" + args + ">" }

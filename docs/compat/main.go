@@ -181,6 +181,7 @@ func chapters(ctx context.Context, root string, box *appliance.Box) ([]list, err
 			return "partly"
 		}, nil},
 		{"Lua", lua, hasMethod, methodLacks},
+		{"Chat applications", rows(part("config.md", "## §9", "**[sw]**"), "Chat application", ""), func(f fact) string { return yes(box.ChatApplication(f.name)) }, nil},
 		{"Parameters", parameters, func(f fact) string {
 			switch answer := params[f.place][strings.ToLower(f.name)]; answer {
 			case "":
