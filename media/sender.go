@@ -16,7 +16,9 @@ type sender struct {
 	format Format
 	dtmf   DTMF
 
-	seq    uint16    // last sent
+	seq    uint16    // the newest sent
+	recent uint64    // which of the 64 numbers up to seq were sent; those before all were
+	keyed  Wire      // the one that the numbers are those of
 	ts     uint32    // of the last audio or event packet sent
 	last   time.Time // when that was
 	begun  bool
@@ -31,6 +33,7 @@ type sender struct {
 	seqOffset uint16
 	tsOffset  uint32
 	highest   uint16 // newest sequence number that came
+	strays    int    // packets in a row that were far behind it
 
 	// Clock: the timestamp of the tick; it counts on from the first packet sent.
 	clocked bool
@@ -38,13 +41,43 @@ type sender struct {
 }
 
 func (o *sender) init() {
-	o.seq, o.ts = uint16(rand.Uint32()), rand.Uint32()
+	o.number()
+	o.ts = rand.Uint32()
 	o.mark = true
 }
+
+// number begins a run of sequence numbers, in the lower half: a far end that misses
+// the first packets of SRTP, since it has no keys yet, must not miss a rollover
+// (RFC 3711 §3.3.1).
+func (o *sender) number() { o.seq, o.recent = uint16(rand.Uint32N(1<<15)), ^uint64(0) }
+
+// claim takes a number for a packet; false if another one had it, or may have had it.
+// SRTP must never encrypt two packets under one number (RFC 3711 §9.1).
+func (o *sender) claim(seq uint16) bool {
+	switch ahead := int(int16(seq - o.seq)); {
+	case ahead > 0:
+		o.recent, o.seq = o.recent<<ahead|1, seq
+	case ahead <= -sequenceWindow || o.recent>>-ahead&1 != 0:
+		return false
+	default:
+		o.recent |= 1 << -ahead
+	}
+	return true
+}
+
+// sequenceWindow is how many numbers recent knows of.
+const sequenceWindow = 64
 
 func (o *sender) attach(w Wire, f Format, d DTMF) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if w != o.keyed {
+		// Another far end, or other keys.
+		if o.keyed != nil {
+			o.number()
+		}
+		o.keyed = w
+	}
 	o.wire, o.format, o.dtmf = w, f, d
 	o.relaying, o.clocked = false, false
 }
@@ -88,11 +121,13 @@ func (o *sender) relay(k *Packet, now time.Time) {
 		o.sums.skipped++
 		return
 	}
-	o.follow(k, now)
-	marker := k.Marker || o.mark
-	o.mark = false
-	o.send(k, o.format.PayloadType, marker, now)
-	o.sums.media++
+	if !o.follow(k, now) {
+		return
+	}
+	if o.send(k, o.format.PayloadType, k.Marker || o.mark, now) {
+		o.mark = false
+		o.sums.media++
+	}
 }
 
 // relayEvent sends a telephone-event packet on as it is.
@@ -102,37 +137,49 @@ func (o *sender) relayEvent(k *Packet, now time.Time) {
 	if o.wire == nil || o.dtmf.PayloadType == 0 {
 		return
 	}
-	o.follow(k, now)
-	o.send(k, o.dtmf.PayloadType, k.Marker, now)
-	o.sums.dtmf++
+	if o.follow(k, now) && o.send(k, o.dtmf.PayloadType, k.Marker, now) {
+		o.sums.dtmf++
+	}
 }
 
-// follow finds the offsets when a new source of packets begins.
-func (o *sender) follow(k *Packet, now time.Time) {
-	if !o.relaying || o.origin != k.SSRC {
+// follow finds the offsets when a new source of packets begins, or one begins anew. It
+// reports false for a packet that is too late.
+func (o *sender) follow(k *Packet, now time.Time) bool {
+	ahead := int16(k.Sequence - o.highest)
+	if fresh := !o.relaying || o.origin != k.SSRC; fresh || ahead <= -sequenceWindow {
+		if o.strays++; !fresh && o.strays < lateLimit {
+			return false
+		}
 		ts, gap := o.nextTS(now)
 		o.mark = o.mark || gap
 		o.seqOffset, o.tsOffset = o.seq+1-k.Sequence, ts-k.Timestamp
 		o.origin, o.relaying, o.clocked = k.SSRC, true, false
-		o.highest = k.Sequence
-		return
+		o.highest, o.strays = k.Sequence, 0
+		return true
 	}
-	if int16(k.Sequence-o.highest) > 0 {
+	o.strays = 0
+	if ahead > 0 {
 		o.highest = k.Sequence
 	}
+	return true
 }
 
-// send transmits k with the leg's own numbers.
-func (o *sender) send(k *Packet, payloadType uint8, marker bool, now time.Time) {
+// send transmits k with the leg's own numbers, unless its number was used.
+func (o *sender) send(k *Packet, payloadType uint8, marker bool, now time.Time) bool {
+	last := o.seq
+	if !o.claim(k.Sequence + o.seqOffset) {
+		return false
+	}
 	o.pkt = Packet{
 		PayloadType: payloadType, Marker: marker,
 		Sequence: k.Sequence + o.seqOffset, Timestamp: k.Timestamp + o.tsOffset,
 		Payload: k.Payload, Buf: k.Buf,
 	}
-	if !o.begun || int16(o.pkt.Sequence-o.seq) > 0 {
-		o.seq, o.ts, o.last = o.pkt.Sequence, o.pkt.Timestamp, now
+	if o.seq != last {
+		o.ts, o.last = o.pkt.Timestamp, now
 	}
 	o.transmit(len(k.Payload))
+	return true
 }
 
 // transmit sends o.pkt and counts it.
@@ -209,7 +256,7 @@ func (o *sender) audio(payload []byte, ts uint32, now time.Time) {
 	if o.wire == nil {
 		return
 	}
-	o.seq++
+	o.claim(o.seq + 1)
 	o.ts, o.last, o.clocked = ts, now, true
 	o.pkt = Packet{PayloadType: o.format.PayloadType, Marker: o.mark, Sequence: o.seq, Timestamp: ts, Payload: payload}
 	o.mark = false
@@ -219,7 +266,7 @@ func (o *sender) audio(payload []byte, ts uint32, now time.Time) {
 
 // event sends one telephone-event packet.
 func (o *sender) event(payload []byte, ts uint32, marker bool, now time.Time) {
-	o.seq++
+	o.claim(o.seq + 1)
 	o.ts, o.last, o.clocked = ts, now, true
 	o.pkt = Packet{PayloadType: o.dtmf.PayloadType, Marker: marker, Sequence: o.seq, Timestamp: ts, Payload: payload}
 	o.transmit(len(payload))

@@ -188,7 +188,7 @@ func (p *path) WriteToAddrPort(b []byte, to netip.AddrPort) (int, error) {
 			return s.send(b)
 		}
 	}
-	p.know(to)
+	p.know(to, isSuccess(b))
 	if err := p.socket.conn.Send(b, to); err != nil {
 		return 0, err
 	}
@@ -225,8 +225,14 @@ func (p *path) leave(s *stream) {
 	}
 }
 
-// know makes what comes from an address this call's.
-func (p *path) know(from netip.AddrPort) {
+// isSuccess reports whether a datagram of ours is STUN's success, which answers a
+// request that was authenticated (RFC 8489 §5).
+func isSuccess(b []byte) bool { return len(b) > 1 && b[0] == 1 && b[1] == 1 }
+
+// know makes what comes from an address this call's. One that is another call's stays
+// that unless proven says that a browser of this one has spoken from there: anybody
+// can name an address in a description.
+func (p *path) know(from netip.AddrPort, proven bool) {
 	s := p.socket
 	s.mu.RLock()
 	known := s.peers[from] == p
@@ -240,6 +246,9 @@ func (p *path) know(from netip.AddrPort) {
 		return // closed meanwhile
 	}
 	if old := s.peers[from]; old != nil {
+		if !proven {
+			return
+		}
 		old.addrs = slices.DeleteFunc(old.addrs, func(a netip.AddrPort) bool { return a == from })
 	}
 	if len(p.addrs) == maxAddresses {

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"testing"
@@ -351,12 +352,12 @@ func TestSocket_ANewCallFromAnOldAddressIsTheNewCall(t *testing.T) {
 	s := testSocket(t)
 	older, newer := s.open("old", &wire{}), s.open("new", &wire{})
 	from := netip.MustParseAddrPort("127.0.0.1:9")
-	older.know(from)
+	older.know(from, true)
 	s.datagram(stunRequest("new:them"), from)
 	if len(newer.in) != 1 || len(older.in) != 0 {
 		t.Fatalf("waiting: old %d, new %d", len(older.in), len(newer.in))
 	}
-	newer.know(from)
+	newer.know(from, true)
 	s.datagram([]byte{22, 254}, from)
 	if len(newer.in) != 2 || len(older.addrs) != 0 {
 		t.Errorf("waiting: %d; the old call has %v", len(newer.in), older.addrs)
@@ -365,6 +366,34 @@ func TestSocket_ANewCallFromAnOldAddressIsTheNewCall(t *testing.T) {
 	s.datagram([]byte{22, 254}, from)
 	if len(newer.in) != 3 {
 		t.Error("the old call's end took the address away")
+	}
+}
+
+func TestSocket_NamingAnAddressDoesNotTakeItFromItsCall(t *testing.T) {
+	s := testSocket(t)
+	victim, thief := s.open("victim", &wire{}), s.open("thief", &wire{})
+	far, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	must(t, err)
+	defer far.Close()
+	from := far.LocalAddr().(*net.UDPAddr).AddrPort()
+	write := func(p *path, b ...byte) *path {
+		t.Helper()
+		_, err := p.WriteToAddrPort(b, from)
+		must(t, err)
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.peers[from]
+	}
+	if write(victim, 0, 1) != victim {
+		t.Error("an address that is nobody's is not taken")
+	}
+	for _, b := range [][]byte{{0, 1}, {22, 254}, {0x80, 111}, {1, 17}} {
+		if write(thief, b...) != victim {
+			t.Errorf("sending %x took the address over", b)
+		}
+	}
+	if write(thief, 1, 1) != thief {
+		t.Error("a browser that spoke from the address is not heard")
 	}
 }
 
@@ -378,7 +407,7 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 	if len(p.in) != 0 {
 		t.Errorf("%d strays", len(p.in))
 	}
-	p.know(from)
+	p.know(from, true)
 	for range 2 * pathQueue {
 		s.datagram([]byte{0x80, 200, 1, 2}, from)
 	}
@@ -386,7 +415,7 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 		t.Errorf("%d wait", len(p.in))
 	}
 	for i := range 2 * maxAddresses {
-		p.know(netip.AddrPortFrom(loopback, uint16(1000+i)))
+		p.know(netip.AddrPortFrom(loopback, uint16(1000+i)), true)
 	}
 	if len(p.addrs) != maxAddresses || len(s.peers) != maxAddresses || s.peers[from] != nil {
 		t.Errorf("%d addresses, %d in the table", len(p.addrs), len(s.peers))
@@ -398,7 +427,7 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 	if _, err := p.WriteToAddrPort([]byte{1}, from); err == nil {
 		t.Error("a closed path sends")
 	}
-	p.know(from)
+	p.know(from, true)
 	if len(s.peers) != 0 {
 		t.Error("a closed path gets an address")
 	}
@@ -428,7 +457,7 @@ func FuzzDatagram(f *testing.F) {
 		if len(p.in) > 1 {
 			t.Errorf("%d wait", len(p.in))
 		}
-		p.know(known)
+		p.know(known, true)
 		s.datagram(b, known)
 		if len(p.in) > 2 {
 			t.Errorf("%d wait", len(p.in))

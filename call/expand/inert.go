@@ -3,8 +3,9 @@ package expand
 import "strings"
 
 // Inert returns the text with nothing left in it that Expand would look up or run:
-// the $ of every ${ becomes a %, also where backslashes stand between the two. It
-// is for what a far end said, since values of variables are expanded in their turn.
+// the $ of every ${ becomes a %, also where backslashes and quotes stand between the
+// two, which an expansion takes away. It is for what a far end said, since values of
+// variables are expanded in their turn.
 func Inert(text string) string {
 	if !strings.Contains(text, "$") || !strings.Contains(text, "{") {
 		return text
@@ -20,7 +21,7 @@ func Inert(text string) string {
 				b = []byte(text)
 			}
 			b[dollar], dollar = '%', -1
-		case c != '\\':
+		case c != '\\' && c != '\'':
 			dollar = -1
 		}
 	}
