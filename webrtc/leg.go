@@ -281,6 +281,9 @@ func (l *leg) establish(p *peer, a agreement) {
 	l.mu.Lock()
 	l.agreed = a
 	l.mu.Unlock()
+	if p.blind {
+		l.ch.Log(call.LogWarning, "%s: the browser named no address; there is no sound unless it finds ours", l.ch.Name())
+	}
 	f := a.format
 	for _, v := range []call.Var{
 		{Name: "rtp_use_codec_name", Value: f.Codec.Name}, {Name: "rtp_use_codec_rate", Value: strconv.Itoa(f.Codec.Rate)},

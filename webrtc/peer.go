@@ -33,7 +33,7 @@ type peer struct {
 	mid    string        // of the audio section, "" before there is one
 	remote fingerprint   // of the browser's certificate, to know it again
 	near   bool          // the browser is in our own network and needs no outer address
-	blind  bool          // the browser named no address at all: nothing will come
+	blind  bool          // the browser named no address at all: what comes is not waited for
 
 	once      sync.Once
 	connected chan struct{} // closed when sound can flow

@@ -3,6 +3,7 @@ package webrtc
 import (
 	"context"
 	"net"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -301,6 +302,39 @@ func TestCalled_BrowserAnswers_SoundFlows(t *testing.T) {
 	if bye := p.next("verto.bye"); bye["cause"] != "NORMAL_CLEARING" {
 		t.Errorf("bye: %v", bye)
 	}
+}
+
+// A browser that answers before it knows its addresses is heard once it finds ours.
+func TestCalled_BrowserNamesNoAddress_SoundFlowsAndTheLogSaysWhy(t *testing.T) {
+	b := newBox(t, nil)
+	p := b.login("1002", "json", "s2")
+	told := make(chan string, 1)
+	follower := b.sw.Log.Watch(call.LogWarning, func(l *call.LogLine) {
+		select {
+		case told <- l.Text:
+		default:
+		}
+	})
+	defer follower.Close()
+	c, err := b.sw.Endpoint(sessionName).Dial(context.Background(), b.sw, &call.DialRequest{Data: "s2"})
+	must(t, err)
+	c.Start()
+	in := p.next("verto.invite")
+	w := newBrowser(t, pion.MimeTypeOpus, 48000, 2)
+	sdp, _ := in["sdp"].(string)
+	text := regexp.MustCompile(`a=(candidate:.*|end-of-candidates)\r\n`).ReplaceAllString(w.answer(sdp), "")
+	p.result("verto.answer", fields{"sdp": text, "dialogParams": fields{"callID": in["callID"]}})
+	until(t, "the answer", c.Answered)
+	if line := <-told; !strings.Contains(line, "named no address") {
+		t.Errorf("the log says %q", line)
+	}
+	c.Port().Echo(true)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go w.talk(ctx, 960)
+	w.hear(patience)
+	c.Hangup(call.CauseNormalClearing)
+	p.next("verto.bye")
 }
 
 func TestModify_TransferAndReplace(t *testing.T) {
