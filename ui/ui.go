@@ -1,5 +1,5 @@
 // Package ui is the page with which a browser calls: sign in, dial, answer, hold,
-// mute, send digits, transfer; and, at /switch, the page for those who run the
+// mute, send digits, transfer, ask somebody before a transfer; and, at /switch, the page for those who run the
 // switch: calls, history, log, events, scripts. Its sources, in page/, are what the binary serves:
 // no build step, no framework, nothing from elsewhere.
 //
@@ -35,6 +35,8 @@ func pages() map[string]file {
 		"/phone.js":       {name: "phone.js", kind: "text/javascript; charset=utf-8"},
 		"/history.js":     {name: "history.js", kind: "text/javascript; charset=utf-8"},
 		"/level.js":       {name: "level.js", kind: "text/javascript; charset=utf-8"},
+		"/quality.js":     {name: "quality.js", kind: "text/javascript; charset=utf-8"},
+		"/ringer.js":      {name: "ringer.js", kind: "text/javascript; charset=utf-8"},
 		"/verto.js":       {name: "verto.js", kind: "text/javascript; charset=utf-8"},
 		"/switch":         {name: "switch.html", kind: "text/html; charset=utf-8"},
 		"/switch.css":     {name: "switch.css", kind: "text/css; charset=utf-8"},

@@ -19,7 +19,7 @@ func get(t *testing.T, path, host string) *httptest.ResponseRecorder {
 
 func TestHandler_ServesThePageAndNothingElse(t *testing.T) {
 	for path, kind := range map[string]string{"/": "text/html", "/phone.js": "text/javascript", "/verto.js": "text/javascript",
-		"/history.js": "text/javascript", "/level.js": "text/javascript",
+		"/history.js": "text/javascript", "/level.js": "text/javascript", "/quality.js": "text/javascript", "/ringer.js": "text/javascript",
 		"/switch": "text/html", "/switch.js": "text/javascript", "/switch.css": "text/css",
 		"/style.css": "text/css", "/icon.svg": "image/svg+xml"} {
 		w := get(t, path, "box:8080")
@@ -64,7 +64,7 @@ func TestPages_KeepToTheirPolicyAndTheirIds(t *testing.T) {
 		ids    []string
 	}{
 		"/": {"/phone.js", []string{"login", "password", "signin", "signout", "number", "call", "hangup", "answer", "reject", "hold", "mute",
-			"transfer", "transfer-to", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"}},
+			"transfer", "transfer-to", "ask", "consult", "complete", "back", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"}},
 		"/switch": {"/switch.js", []string{"password", "signin", "signout", "state", "calls-list", "history-rows", "log-lines", "event-lines", "scripts-failed",
 			"tab-calls", "tab-history", "tab-log", "tab-events", "tab-scripts"}},
 	} {

@@ -19,8 +19,8 @@ import (
 // programLimit bounds one run of a program with a browser.
 const programLimit = 90 * time.Second
 
-// early is an extension that sounds before it answers, and answers when it hears
-// the digit 5.
+// early has an extension that sounds before it answers, and answers when it hears
+// the digit 5; and one that is a phone without anything behind it.
 const early = `<include>
 <extension name="early">
   <condition field="destination_number" expression="^9300$">
@@ -29,6 +29,11 @@ const early = `<include>
     <action application="playback" data="tone_stream://%(60000,0,1004)"/>
     <action application="answer"/>
     <action application="echo"/>
+  </condition>
+</extension>
+<extension name="phone_alone">
+  <condition field="destination_number" expression="^9301$">
+    <action application="bridge" data="user/1003@${domain_name}"/>
   </condition>
 </extension>
 </include>`
@@ -222,6 +227,83 @@ func TestPage_AndPhoneHearEachOther(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The page asks a phone before it gives a call away: it goes back to the caller when
+// told to and when it is refused, and then connects the two, by keyboard alone.
+func TestPage_AsksBeforeATransfer(t *testing.T) {
+	b := house(t)
+	first, second, third := handset(t, b, "1001"), handset(t, b, "1002"), handset(t, b, "1003")
+	var report struct {
+		Steps    []string `json:"steps"`
+		Problems []string `json:"problems"`
+	}
+	steps, result := make(chan string, 16), make(chan error, 1)
+	go func() {
+		result <- node(timed(t), func(line string) { steps <- line }, &report, "transfer.mjs", "--url", "http://"+b.Addr(box.HTTP)+"/",
+			"--login", "1000", "--password", b.Password, "--number", "1001", "--hz", "1000", "--ask", "1002", "--ask-hz", "700", "--refuses", "9301")
+	}()
+	rings := func(p *phone.Phone) *phone.Call {
+		t.Helper()
+		select {
+		case c := <-p.Incoming():
+			return c
+		case err := <-result:
+			t.Fatalf("phone %s does not ring: %v %+v", p.User, err, report)
+			return nil
+		}
+	}
+	answer := func(p *phone.Phone, hz float64) *phone.Call {
+		t.Helper()
+		c := rings(p)
+		c.Say(hz, 0.3)
+		if err := c.Answer(); err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	until := func(want string) {
+		t.Helper()
+		for {
+			select {
+			case got := <-steps:
+				if got == want {
+					return
+				}
+			case err := <-result:
+				t.Fatalf("before %q: %v %+v", want, err, report)
+			}
+		}
+	}
+	caller := answer(first, 1000)
+	asked := answer(second, 700)
+	until("back")
+	if err := asked.WaitEnd(); err != nil {
+		t.Error(err)
+	}
+	refused := rings(third)
+	box.Eventually(t, 20*time.Second, "the waiting phone no longer hears the page", func() bool {
+		caller.Forget()
+		h, err := caller.Listen(440, 300*time.Millisecond)
+		return err == nil && h.Level < 0.01
+	})
+	if err := refused.Reject(603, "Decline"); err != nil {
+		t.Error(err)
+	}
+	until("refused")
+	asked = answer(second, 700)
+	until("transferred")
+	hears(t, caller, 700)
+	hears(t, asked, 1000)
+	if err := <-result; err != nil || len(report.Problems) > 0 {
+		t.Errorf("%v %+v", err, report)
+	}
+	if err := caller.Hangup(); err != nil {
+		t.Error(err)
+	}
+	if err := asked.WaitEnd(); err != nil {
+		t.Error(err)
+	}
 }
 
 // A browser, a phone and a loopback channel meet: the browser hears both others and

@@ -1,13 +1,17 @@
-// The phone: one call at a time over a Verto session, and the page around it.
+// The phone: one call at a time over a Verto session, and the page around it. While
+// one asks somebody else before a transfer, a second call waits on hold.
 
 import { showCertificate } from "./certificate.js";
 import { History } from "./history.js";
 import { Level } from "./level.js";
+import { quality } from "./quality.js";
+import { Ringer } from "./ringer.js";
 import { Session, uuid } from "./verto.js";
 
 const $ = (id) => document.getElementById(id);
 const gatherLimit = 1000; // ms to wait for ICE candidates
 const statsEvery = 2000; // ms
+const ended = "Call ended";
 
 // What tests may look at and change: audio are the constraints of the
 // microphone, pc the connection of the call.
@@ -20,9 +24,11 @@ const switchlet = {
 window.switchlet = switchlet;
 
 let session = null;
-let call = null; // {id, number, name, inbound, offer, pc, stream, state, held, muted, before, timer}
+let call = null; // {id, number, name, inbound, offer, pc, stream, heard, state, placed, held, muted, before, timer}
+let waiting = null; // the call on hold that is to be transferred to the other, if there is one
+let joining = false; // the two are being connected with each other: both end
 let signedIn = "";
-let ringer = null;
+const ringer = new Ringer();
 
 const history = new History($("history-list"), $("history-clear"), (number) => {
   if (session && !call) guarded(() => dial(number))();
@@ -39,16 +45,23 @@ function show() {
   const busy = call !== null;
   const ringing = busy && call.state === "incoming";
   const active = busy && call.state === "active";
+  const focused = document.activeElement;
   $("signin-form").hidden = session !== null;
   $("phone").hidden = session === null;
   $("incoming").hidden = !ringing;
   $("call").disabled = busy;
   $("hangup").disabled = !busy || ringing;
-  for (const id of ["hold", "transfer", "transfer-to"]) $(id).disabled = !active;
+  $("hold").disabled = !active;
+  for (const id of ["transfer", "ask", "transfer-to"]) $(id).disabled = !active || waiting !== null;
+  $("consult").hidden = waiting === null;
+  $("complete").disabled = !waiting || !(active || (busy && call.placed));
+  if (waiting) $("consult-text").textContent = "On hold: " + party(waiting.name, waiting.number);
   $("mute").disabled = !active || !call.stream;
   $("hold").setAttribute("aria-pressed", String(active && call.held));
   $("mute").setAttribute("aria-pressed", String(active && call.muted));
   if (!busy) $("quality").textContent = "";
+  // What can no longer be used does not keep the keyboard's focus.
+  if (focused && (focused.disabled || !focused.checkVisibility())) $(!session ? "login" : busy && !ringing ? "hangup" : "number").focus();
 }
 
 function party(name, number) {
@@ -72,7 +85,8 @@ function signIn(login, password) {
   s.onrequest = (method, params) => fromServer(method, params).catch((e) => say("Error: " + e.message));
   s.onready = (ids) => {
     // A call that the server did not keep is over.
-    if (call && call.id && !ids.includes(call.id) && call.reattach) finish("Call lost");
+    if (waiting && waiting.reattach && !ids.includes(waiting.id)) forget();
+    if (call && call.reattach && !ids.includes(call.id)) finish("Call lost");
   };
   say("Signing in");
   s.connect();
@@ -94,7 +108,7 @@ function sessionState(s, login, state, error) {
       break;
     case "lost":
       if (call && call.state !== "active") finish("Call lost");
-      if (call) call.reattach = true;
+      for (const c of [call, waiting]) if (c) c.reattach = true;
       say(call ? "Connection lost, call is kept" : "Connection lost, trying again");
       break;
     case "punted":
@@ -110,7 +124,8 @@ function signOut(text) {
   const s = session;
   session = null;
   signedIn = "";
-  if (call) finish("");
+  forget();
+  finish("");
   if (s) s.close();
   $("signin").disabled = false;
   say(text);
@@ -135,9 +150,18 @@ async function openMicrophone() {
 
 const stopTracks = (stream) => { if (stream) stream.getTracks().forEach((t) => t.stop()); };
 
+const live = (c) => c !== null && (c === call || c === waiting);
+
+// listenTo plays and measures one call, or nothing.
+function listenTo(c) {
+  $("sound").srcObject = (c && c.heard) || null;
+  levelIn.of(c && c.heard);
+  levelOut.of(c && c.stream);
+}
+
 async function connection(c) {
   const stream = await openMicrophone();
-  if (c !== call) {
+  if (!live(c)) {
     stopTracks(stream);
     throw new Error("call ended");
   }
@@ -151,11 +175,11 @@ async function connection(c) {
     pc.addTrack(track, stream);
   }
   if (!stream && !c.offer) pc.addTransceiver("audio", { direction: "recvonly" });
-  levelOut.of(stream);
+  c.heard = null;
+  if (c === call) listenTo(c);
   pc.ontrack = (e) => {
-    const heard = e.streams[0] || new MediaStream([e.track]);
-    $("sound").srcObject = heard;
-    levelIn.of(heard);
+    c.heard = e.streams[0] || new MediaStream([e.track]);
+    if (c === call && pc === c.pc) listenTo(c);
   };
   pc.oniceconnectionstatechange = () => {
     if (c === call && pc === c.pc && pc.iceConnectionState === "failed") say("No sound: the network does not let it through");
@@ -196,6 +220,8 @@ async function dial(number) {
     await gathered(pc);
     if (c !== call) return;
     await session.request("verto.invite", { sdp: pc.localDescription.sdp, dialogParams: dialogParams(c) });
+    c.placed = true;
+    show();
   } catch (e) {
     if (c === call) finish("Call failed: " + e.message);
   }
@@ -203,7 +229,7 @@ async function dial(number) {
 
 async function accept() {
   const c = call;
-  stopRinging();
+  ringer.stop();
   c.state = "calling";
   say("Answering");
   show();
@@ -211,7 +237,7 @@ async function accept() {
     await answerOffer(c, "verto.answer");
     activate(c);
   } catch (e) {
-    session.request("verto.bye", { dialogParams: dialogParams(c), cause: "INCOMPATIBLE_DESTINATION" }).catch(() => {});
+    bye(c, "INCOMPATIBLE_DESTINATION");
     if (c === call) finish("Call failed: " + e.message);
   }
 }
@@ -232,37 +258,54 @@ function inCall(c) {
 }
 
 function activate(c) {
-  if (c !== call) return;
+  if (!live(c)) return;
   c.state = "active";
   c.answered = c.answered || Date.now();
-  say(inCall(c));
+  if (c === call) say(inCall(c));
   clearInterval(c.timer);
   c.timer = setInterval(() => showQuality(c), statsEvery);
   listDevices();
   show();
 }
 
+function bye(c, cause = "NORMAL_CLEARING") {
+  session.request("verto.bye", { dialogParams: dialogParams(c), cause }).catch(() => {});
+}
+
 function hangUp(cause) {
   const c = call;
   if (!c) return;
-  session.request("verto.bye", { dialogParams: dialogParams(c), cause: cause || "NORMAL_CLEARING" }).catch(() => {});
-  finish("Call ended");
+  bye(c, cause);
+  finish(ended);
 }
 
-// finish takes the call down on our side.
-function finish(text) {
-  const c = call;
-  if (!c) return;
-  call = null;
-  stopRinging();
+// drop takes a call down on our side.
+function drop(c) {
   clearInterval(c.timer);
   if (c.pc) c.pc.close();
   stopTracks(c.stream);
-  levelOut.stop();
-  levelIn.stop();
-  $("sound").srcObject = null;
   history.add(c);
-  if (text) say(text);
+}
+
+// finish takes the call down, and goes back to the one that waits.
+function finish(text) {
+  const c = call;
+  if (!c) return;
+  ringer.stop();
+  drop(c);
+  call = waiting;
+  waiting = null;
+  listenTo(call);
+  if (call && !joining) guarded(() => goOn(text))();
+  else if (text) say(text);
+  show();
+}
+
+// forget takes the waiting call down.
+function forget() {
+  if (!waiting) return;
+  drop(waiting);
+  waiting = null;
   show();
 }
 
@@ -270,8 +313,8 @@ function finish(text) {
 async function fromServer(method, p) {
   if (method === "verto.invite") return incoming(p);
   if (method === "verto.attach") return attach(p);
-  const c = call;
-  if (!c || p.callID !== c.id) return;
+  const c = [call, waiting].find((known) => known && known.id === p.callID);
+  if (!c) return;
   switch (method) {
     case "verto.media":
       await c.pc.setRemoteDescription({ type: "answer", sdp: p.sdp });
@@ -284,10 +327,16 @@ async function fromServer(method, p) {
     case "verto.display":
       c.name = p.display_name || c.name;
       c.number = p.display_number || c.number;
-      if (c.state === "active") say(inCall(c));
+      if (c === call && c.state === "active") say(inCall(c));
+      show();
       break;
     case "verto.bye":
-      finish(p.cause && p.cause !== "NORMAL_CLEARING" ? "Call ended: " + p.cause : "Call ended");
+      if (c === waiting) {
+        forget();
+        if (!joining) say(`${party(c.name, c.number)} has hung up. ${call.state === "active" ? inCall(call) : "Calling " + call.number}`);
+        break;
+      }
+      finish(p.cause && p.cause !== "NORMAL_CLEARING" ? `${ended}: ${p.cause}` : ended);
       break;
   }
 }
@@ -305,27 +354,31 @@ function incoming(p) {
   $("incoming-text").textContent = text;
   say(text);
   show();
-  startRinging();
+  ringer.start();
   $("answer").focus();
 }
 
 // attach takes up a call that the server kept while we were away.
 async function attach(p) {
-  if (call && call.id !== p.callID) finish("");
-  if (!call) {
+  let c = [call, waiting].find((known) => known && known.id === p.callID);
+  if (!c) {
     const out = p.display_direction === "outbound";
-    call = {
-      id: p.callID, inbound: out, state: "calling", held: false, muted: false, begun: Date.now(), answered: 0,
+    c = {
+      id: p.callID, inbound: out, state: "calling", held: remembered().includes(p.callID), muted: false, begun: Date.now(), answered: 0,
       number: (out ? p.caller_id_number : p.callee_id_number) || "", name: (out ? p.caller_id_name : p.callee_id_name) || "",
     };
+    if (call && waiting) return bye(c);
+    // Of two, the one on hold waits.
+    if (call && c.held) waiting = c;
+    else [call, waiting] = [c, call];
   }
-  const c = call;
   c.reattach = false;
   c.offer = p.sdp;
   try {
     await answerOffer(c, "verto.attach");
     activate(c);
   } catch (e) {
+    if (c === waiting) forget();
     if (c === call) finish("Call lost: " + e.message);
   }
 }
@@ -338,14 +391,24 @@ async function press(digit) {
   await session.request("verto.info", { dtmf: digit, dialogParams: dialogParams(call) });
 }
 
-async function toggleHold() {
-  const c = call;
-  const r = await session.request("verto.modify", { action: "toggleHold", dialogParams: dialogParams(c) });
-  if (c !== call) return;
+// modify changes a running call; the reply tells whether it is on hold.
+async function modify(c, action) {
+  const r = await session.request("verto.modify", { action, dialogParams: dialogParams(c) });
+  if (!live(c)) return;
   c.held = r.holdState === "held";
   c.paused = true;
-  say(inCall(c));
+  sessionStorage.setItem("held", JSON.stringify([call, waiting].filter((known) => known && known.held).map((known) => known.id)));
+  if (c === call && c.state === "active") say(inCall(c));
   show();
+}
+
+// remembered are the calls that were on hold before the page was loaded again.
+function remembered() {
+  try {
+    return JSON.parse(sessionStorage.getItem("held") || "[]");
+  } catch {
+    return [];
+  }
 }
 
 function toggleMute() {
@@ -358,6 +421,41 @@ async function transfer(to) {
   await session.request("verto.modify", { action: "transfer", destination: to, dialogParams: dialogParams(call) });
   $("transfer-to").value = "";
   say("Transferred to " + to);
+}
+
+// ask puts the call on hold and calls somebody else, to talk before the transfer.
+async function ask(to) {
+  const c = call;
+  if (!c.held) await modify(c, "hold");
+  if (c !== call || waiting) return;
+  waiting = c;
+  call = null;
+  $("transfer-to").value = "";
+  const asked = dial(to);
+  $("back").focus();
+  await asked;
+}
+
+// goOn takes up the call that waited; text says how the other ended.
+async function goOn(text) {
+  const c = call;
+  await modify(c, "unhold");
+  if (c === call && text && text !== ended) say(`${text}. ${inCall(c)}`);
+}
+
+// complete connects the waiting call with the one who was asked, and leaves both.
+async function complete() {
+  const [first, second] = [waiting, call];
+  joining = true;
+  try {
+    await session.request("verto.modify", { action: "replace", replaceCallID: second.id, dialogParams: dialogParams(first) });
+    forget();
+    finish("");
+    say(`Transferred ${party(first.name, first.number)} to ${party(second.name, second.number)}`);
+  } finally {
+    joining = false;
+    show();
+  }
 }
 
 // Sound
@@ -398,52 +496,8 @@ async function changeMicrophone() {
 
 async function showQuality(c) {
   if (!c.pc || c !== call) return;
-  const report = await c.pc.getStats();
-  let inbound, pair, remote;
-  report.forEach((s) => {
-    if (s.type === "inbound-rtp" && s.kind === "audio") inbound = s;
-    if (s.type === "candidate-pair" && s.nominated && s.state === "succeeded") pair = s;
-    if (s.type === "remote-inbound-rtp") remote = s;
-  });
-  if (!inbound || c !== call) return;
-  // Loss since the last time; what was not taken while on hold is no loss.
-  const before = c.before || { received: 0, lost: 0 };
-  const received = inbound.packetsReceived - before.received;
-  const lost = c.paused ? 0 : Math.max(inbound.packetsLost - before.lost, 0);
-  c.before = { received: inbound.packetsReceived, lost: inbound.packetsLost };
-  c.paused = c.held;
-  const codec = inbound.codecId && report.get(inbound.codecId);
-  const parts = [];
-  if (codec) parts.push(codec.mimeType.replace("audio/", ""));
-  parts.push(`loss ${(received + lost ? (100 * lost) / (received + lost) : 0).toFixed(1)} %`);
-  if (remote && remote.fractionLost !== undefined) parts.push(`sent loss ${(100 * remote.fractionLost).toFixed(1)} %`);
-  if (pair && pair.currentRoundTripTime !== undefined) parts.push(`round trip ${Math.round(1000 * pair.currentRoundTripTime)} ms`);
-  $("quality").textContent = parts.join(", ");
-}
-
-function startRinging() {
-  stopRinging();
-  const context = new AudioContext();
-  const gain = context.createGain();
-  gain.gain.value = 0;
-  gain.connect(context.destination);
-  const tone = context.createOscillator();
-  tone.frequency.value = 440;
-  tone.connect(gain);
-  tone.start();
-  const beat = () => {
-    gain.gain.setValueAtTime(0.1, context.currentTime);
-    gain.gain.setValueAtTime(0, context.currentTime + 1);
-  };
-  beat();
-  ringer = { context, timer: setInterval(beat, 3000) };
-}
-
-function stopRinging() {
-  if (!ringer) return;
-  clearInterval(ringer.timer);
-  ringer.context.close();
-  ringer = null;
+  const text = await quality(c);
+  if (text && c === call) $("quality").textContent = text;
 }
 
 // Page
@@ -459,7 +513,7 @@ const guarded = (work) => async (event) => {
 
 $("signin-form").addEventListener("submit", guarded(() => signIn($("login").value.trim(), $("password").value)));
 $("signout").addEventListener("click", guarded(() => {
-  if (call) hangUp();
+  for (const c of [call, waiting]) if (c) bye(c);
   signOut("Not signed in");
 }));
 $("dial-form").addEventListener("submit", guarded(() => {
@@ -469,11 +523,23 @@ $("dial-form").addEventListener("submit", guarded(() => {
 $("hangup").addEventListener("click", guarded(() => hangUp()));
 $("answer").addEventListener("click", guarded(accept));
 $("reject").addEventListener("click", guarded(() => hangUp("CALL_REJECTED")));
-$("hold").addEventListener("click", guarded(toggleHold));
+$("hold").addEventListener("click", guarded(() => modify(call, "toggleHold")));
 $("mute").addEventListener("click", guarded(toggleMute));
 $("transfer-form").addEventListener("submit", guarded(() => {
   const to = $("transfer-to").value.trim();
   if (to && call) return transfer(to);
+}));
+$("ask").addEventListener("click", guarded(() => {
+  const to = $("transfer-to").value.trim();
+  if (to && call && !waiting) return ask(to);
+  $("transfer-to").focus();
+}));
+$("complete").addEventListener("click", guarded(() => {
+  if (waiting && call && !joining) return complete();
+}));
+$("back").addEventListener("click", guarded(() => {
+  hangUp();
+  $("transfer-to").focus();
 }));
 $("microphone").addEventListener("change", guarded(changeMicrophone));
 $("speaker").addEventListener("change", guarded(() => $("sound").setSinkId($("speaker").value)));
