@@ -144,6 +144,11 @@ func (l *leg) takeKeys(ch *call.Channel, r sdp.Result) error {
 		if !usable(c, suites) {
 			continue
 		}
+		if now := l.sound.secure.Suite; now != "" && now != c.Suite {
+			// A suite that comes back begins to count packets anew, and must not do that
+			// with a key that it had.
+			l.sound.keys = nil
+		}
 		// The answer repeats tag and suite as they were offered (RFC 4568 §5.1.2).
 		l.sound.secured = sdp.Crypto{Tag: c.Tag, Suite: r.Crypto[i].Suite, Key: l.ownKey(c.Suite)}
 		l.sound.secure = rtp.Keys{Suite: c.Suite, Local: l.sound.secured.Key, Remote: c.Key}

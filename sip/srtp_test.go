@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	wire "github.com/emiago/sipgo/sip"
+
 	"github.com/switchlet/switchlet/media/sdp"
 	"github.com/switchlet/switchlet/test/phone"
 )
@@ -126,4 +128,39 @@ func TestUsable_Lines(t *testing.T) {
 			t.Errorf("%s: %v", name, got)
 		}
 	}
+}
+
+// A suite that the far end comes back to gets another key: its count of packets begins
+// anew, and none may be encrypted twice under one number.
+func TestSRTP_SuiteThatComesBack_GetsAnotherKey(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.cryptoPhone("1000", "AES_CM_128_HMAC_SHA1_80", false)
+	c := must[*phone.Call](t)(a.Call("9196"))
+	keys := map[string]string{}
+	take := func(body []byte) {
+		t.Helper()
+		answer, err := sdp.Parse(body)
+		ok(t, err)
+		list := answer.Media[0].Crypto()
+		if len(list) != 1 {
+			t.Fatalf("answered %s", body)
+		}
+		if keys[string(list[0].Key)] != "" {
+			t.Errorf("%s has the key of before", list[0].Suite)
+		}
+		keys[string(list[0].Key)] = list[0].Suite
+	}
+	take(c.Final().Body())
+	for i, suite := range []string{"AES_CM_128_HMAC_SHA1_32", "AES_CM_128_HMAC_SHA1_80"} {
+		offer := "v=0\r\no=- 1 " + string(rune('5'+i)) + " IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/SAVP 0\r\n" +
+			"a=crypto:1 " + suite + " inline:" + strings.Repeat("A", 40) + "\r\n"
+		take(must[*wire.Response](t)(c.Request(wire.INVITE, "application/sdp", offer)).Body())
+	}
+	// A far end that wants plain sound after that does not get it.
+	res := must[*wire.Response](t)(c.Request(wire.INVITE, "application/sdp",
+		"v=0\r\no=- 1 9 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n"))
+	if res.StatusCode != 488 {
+		t.Errorf("plain: %d", res.StatusCode)
+	}
+	ok(t, c.Hangup())
 }

@@ -2,6 +2,8 @@ package webrtc
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -20,13 +22,22 @@ const (
 // guard counts failed logins and unauthenticated sockets by address.
 type guard struct {
 	mu        sync.Mutex
-	failures  map[netip.Addr][]time.Time
+	failures  map[netip.Addr][]attempt
 	strangers map[netip.Addr]int
 	total     int
 }
 
+// attempt is one failed login.
+type attempt struct {
+	at    time.Time
+	login string
+}
+
+// loginKey is as much of a login as an attempt keeps.
+func loginKey(login string) string { return strings.Clone(login[:min(len(login), 64)]) }
+
 func newGuard() *guard {
-	return &guard{failures: map[netip.Addr][]time.Time{}, strangers: map[netip.Addr]int{}}
+	return &guard{failures: map[netip.Addr][]attempt{}, strangers: map[netip.Addr]int{}}
 }
 
 // source is what counts as one address: a host of IPv4, a network of IPv6.
@@ -46,9 +57,9 @@ func (g *guard) locked(ip netip.Addr, now time.Time) bool {
 	return len(g.recent(guardKey(ip), now)) >= maxFailures
 }
 
-func (g *guard) recent(key netip.Addr, now time.Time) []time.Time {
+func (g *guard) recent(key netip.Addr, now time.Time) []attempt {
 	list := g.failures[key]
-	for len(list) > 0 && now.Sub(list[0]) > failureWindow {
+	for len(list) > 0 && now.Sub(list[0].at) > failureWindow {
 		list = list[1:]
 	}
 	if len(list) == 0 {
@@ -59,7 +70,7 @@ func (g *guard) recent(key netip.Addr, now time.Time) []time.Time {
 	return list
 }
 
-func (g *guard) failed(ip netip.Addr, now time.Time) {
+func (g *guard) failed(ip netip.Addr, login string, now time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	key := guardKey(ip)
@@ -67,13 +78,21 @@ func (g *guard) failed(ip netip.Addr, now time.Time) {
 	if len(list) > maxFailures || len(list) == 0 && len(g.failures) >= maxRemembered {
 		return
 	}
-	g.failures[key] = append(list, now)
+	g.failures[key] = append(list, attempt{now, loginKey(login)})
 }
 
-func (g *guard) succeeded(ip netip.Addr) {
+// succeeded forgives the failures of that login: who has an account must not be able
+// to guess at those of others without end.
+func (g *guard) succeeded(ip netip.Addr, login string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	delete(g.failures, guardKey(ip))
+	key := guardKey(ip)
+	list := slices.DeleteFunc(g.failures[key], func(a attempt) bool { return a.login == loginKey(login) })
+	if len(list) == 0 {
+		delete(g.failures, key)
+		return
+	}
+	g.failures[key] = list
 }
 
 // forget drops what is too old to count.

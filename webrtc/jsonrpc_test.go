@@ -95,13 +95,18 @@ func TestGuard_ForgetsAfterAMinute(t *testing.T) {
 		if g.locked(ip, now) {
 			t.Fatal("locked too soon")
 		}
-		g.failed(ip, now)
+		g.failed(ip, "x", now)
+		g.succeeded(ip, "y")
 	}
 	if !g.locked(netip.MustParseAddr("2001:db8::2"), now) || g.locked(netip.MustParseAddr("2001:db8:1::2"), now) {
 		t.Error("the network of a host of IPv6 counts as one")
 	}
 	if g.locked(ip, now.Add(failureWindow+time.Second)) {
 		t.Error("locked for ever")
+	}
+	g.failed(netip.MustParseAddr("192.0.2.1"), "x", now)
+	if g.succeeded(netip.MustParseAddr("192.0.2.1"), "x"); len(g.failures) != 0 {
+		t.Error("who finds the password at last is not forgiven")
 	}
 	g.forget(now.Add(failureWindow + time.Second))
 	if len(g.failures) != 0 {

@@ -73,11 +73,11 @@ func (s *Server) authenticate(ctx context.Context, k *socket, p params) (*accoun
 	}
 	a, text := s.check(ctx, k, login, password, p)
 	if text != "" {
-		s.guard.failed(k.ip, time.Now())
+		s.guard.failed(k.ip, login, time.Now())
 		s.loginEvent(k, login, "", text, false)
 		return nil, fail(codeAuthFailed, text)
 	}
-	s.guard.succeeded(k.ip)
+	s.guard.succeeded(k.ip, login)
 	a.uvars = userVariables(p.object("userVariables"))
 	s.loginEvent(k, login, p.text("sessid"), "Logged in", true)
 	return a, nil

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/subtle"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
@@ -31,7 +32,11 @@ func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byt
 
 // auth compares the rest of the line with the password.
 func (l *listener) auth(c *esl.Command, _ string) answer {
+	if l.locked() {
+		return answer{text: "-ERR invalid", end: errGoodbye}
+	}
 	if l.s.Password == "" || !same(c.Line[len("auth "):], l.s.Password) {
+		l.s.guesses.add(l.addr, time.Now())
 		l.s.strange.logf(l.sw.Log, "event socket: wrong password from %s", l.remote)
 		return answer{text: "-ERR invalid", end: errGoodbye}
 	}
@@ -42,6 +47,15 @@ func (l *listener) auth(c *esl.Command, _ string) answer {
 	}
 	l.admitted()
 	return say("+OK accepted")
+}
+
+// locked reports whether the far end has guessed too often lately.
+func (l *listener) locked() bool {
+	if !l.s.guesses.tooMany(l.addr, time.Now()) {
+		return false
+	}
+	l.s.strange.logf(l.sw.Log, "event socket: %s refused: %d wrong passwords in %v", l.remote, maxGuesses, guessWindow)
+	return true
 }
 
 func (l *listener) admitted() {
@@ -65,12 +79,13 @@ func splitUser(text string) (user, domain, password string) {
 func (l *listener) userauth(_ *esl.Command, arg string) answer {
 	user, domain, password := splitUser(arg)
 	invalid := answer{text: "-ERR invalid", end: errGoodbye}
-	if user == "" || domain == "" || password == "" || l.s.UserAuth == nil {
+	if user == "" || domain == "" || password == "" || l.s.UserAuth == nil || l.locked() {
 		return invalid
 	}
 	params, ok := l.s.UserAuth(l.s.ctx, user, domain)
 	want := params["esl-password"]
 	if !ok || want == "" || !same(password, want) {
+		l.s.guesses.add(l.addr, time.Now())
 		l.s.strange.logf(l.sw.Log, "event socket: wrong user or password from %s", l.remote)
 		return invalid
 	}

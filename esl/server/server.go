@@ -85,6 +85,7 @@ type Server struct {
 	buffers sync.Pool
 	jobs    atomic.Int64
 	strange complaints
+	guesses guesses
 
 	verbs, strangerVerbs []verb
 	orders               map[string]func(*esl.Command) order

@@ -70,6 +70,39 @@ func TestUserauth_KnownPasswordIsForLoopbackOnly(t *testing.T) {
 	}
 }
 
+func TestAuth_WhoGuessesTooOftenIsNotBelieved(t *testing.T) {
+	s := newServer(t, newSwitch(t), Options{})
+	l := s.newListener(stranger(t, s).conn)
+	defer l.end(errGoodbye)
+	try := func(from, password string) string {
+		l.addr = netip.MustParseAddr(from)
+		return l.auth(command("auth "+password), "").text
+	}
+	for range maxGuesses {
+		try("2001:db8::1", "guess")
+		try("127.0.0.1", "guess")
+	}
+	for from, want := range map[string]string{"2001:db8::2": "-ERR invalid", "2001:db8:1::1": "+OK accepted", "127.0.0.1": "+OK accepted"} {
+		if got := try(from, "secret"); got != want {
+			t.Errorf("the right password from %s: %q, want %q", from, got, want)
+		}
+	}
+	var g guesses
+	now := time.Now()
+	for range maxGuesses {
+		g.add(netip.MustParseAddr("192.0.2.1"), now)
+	}
+	if !g.tooMany(netip.MustParseAddr("192.0.2.1"), now) || g.tooMany(netip.MustParseAddr("192.0.2.1"), now.Add(guessWindow)) {
+		t.Error("the lock does not last a minute")
+	}
+	for i := range 3 * maxGuessers {
+		g.add(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), now)
+	}
+	if len(g.wrong) > maxGuessers {
+		t.Errorf("%d addresses are remembered", len(g.wrong))
+	}
+}
+
 func TestACL_RefusesRudely(t *testing.T) {
 	s := newServer(t, newSwitch(t), Options{Allow: func(netip.Addr) (string, bool) { return "lan", false }})
 	p := stranger(t, s)

@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"slices"
 
@@ -60,7 +61,12 @@ type Keys struct {
 type opener struct {
 	context *srtp.Context
 	header  pion.Header
+	sources int // that were heard; the context remembers each as long as it lives
 }
+
+// maxSources bounds the sources of one key: a far end that makes up a new one for every
+// packet must not fill the memory.
+const maxSources = 256
 
 // sealer encrypts what goes out; Session.send guards it.
 type sealer struct {
@@ -124,18 +130,41 @@ func (s *sealer) rtcp(b []byte) ([]byte, error) { return s.context.EncryptRTCP(n
 // rtp decrypts a packet in its place; nil if it is not the far end's, or was here
 // before.
 func (o *opener) rtp(b []byte) []byte {
+	if len(b) < headerLen {
+		return nil
+	}
+	_, known := o.context.ROC(binary.BigEndian.Uint32(b[8:]))
+	if !known && o.sources >= maxSources {
+		return nil
+	}
 	plain, err := o.context.DecryptRTP(b, b, &o.header)
 	if err != nil {
 		return nil
+	}
+	if !known {
+		o.sources++
 	}
 	return plain
 }
 
 // rtcp decrypts a report.
 func (o *opener) rtcp(b []byte) []byte {
+	if len(b) < rtcpHeaderLen {
+		return nil
+	}
+	_, known := o.context.Index(binary.BigEndian.Uint32(b[4:]))
+	if !known && o.sources >= maxSources {
+		return nil
+	}
 	plain, err := o.context.DecryptRTCP(nil, b, nil)
 	if err != nil {
 		return nil
 	}
+	if !known {
+		o.sources++
+	}
 	return plain
 }
+
+// rtcpHeaderLen is what of a report stays readable (RFC 3711 §3.4).
+const rtcpHeaderLen = 8

@@ -2,6 +2,7 @@ package rtp
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net"
 	"testing"
 	"time"
@@ -137,5 +138,40 @@ func BenchmarkSecure(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// A far end that makes up a source for every packet fills no memory.
+func TestSecure_SourcesAreBounded(t *testing.T) {
+	name := Suites()[0]
+	theirs, err := state(name, secureKeys(name).Remote)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := state(name, secureKeys(name).Remote, srtp.SRTPReplayProtection(replayWindow), srtp.SRTCPReplayProtection(replayWindow))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &opener{context: c}
+	sound := func(ssrc uint32, seq byte) bool {
+		plain := make([]byte, 172)
+		plain[0], plain[3] = 0x80, seq
+		binary.BigEndian.PutUint32(plain[8:], ssrc)
+		b, err := theirs.EncryptRTP(nil, plain, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return o.rtp(b) != nil
+	}
+	for i := range uint32(maxSources) {
+		if !sound(i, 1) {
+			t.Fatalf("source %d is not heard", i)
+		}
+	}
+	if sound(maxSources, 1) || !sound(0, 2) || o.sources != maxSources {
+		t.Errorf("%d sources", o.sources)
+	}
+	if o.rtp([]byte{0x80}) != nil || o.rtcp([]byte{0x80, 200}) != nil {
+		t.Error("a fragment was taken")
 	}
 }
