@@ -141,6 +141,7 @@ func (b *Box) newPhones(core *store.DB, verto *webrtc.Server, web *door) (*sip.S
 	if err != nil {
 		return nil, err
 	}
+	b.media.Clock().Before(ports.Read)
 	limits, err := b.phoneLimits()
 	if err != nil {
 		return nil, err

@@ -40,6 +40,8 @@ type Clock struct {
 	changed bool
 	wake    chan struct{} // buffered, one
 
+	before atomic.Pointer[func()]
+
 	list []Ticker // this tick's; the clock's goroutine owns it
 	job  struct {
 		phase Phase
@@ -97,6 +99,10 @@ func (c *Clock) close() {
 		c.done.Wait()
 	}
 }
+
+// Before sets what is called when a tick begins, before any Ticker: it has the
+// packets read that have come by then. It must not block.
+func (c *Clock) Before(f func()) { c.before.Store(&f) }
 
 // Add puts t on the Clock. The first Ticker on an idle clock is called at once,
 // a later one with the next tick. Adding twice changes nothing.
@@ -195,6 +201,9 @@ func (c *Clock) tick(now time.Time) {
 	}
 	c.mu.Unlock()
 	c.ticks.Add(1)
+	if f := c.before.Load(); f != nil {
+		(*f)()
+	}
 	helpers := 0
 	if c.shared {
 		helpers = min(c.workers-1, (len(c.list)-1)/batch)

@@ -108,6 +108,7 @@ func (p *Port) raise(rate int) {
 		p.in.jitter, p.in.target = c.jitter, nil
 		p.in.mu.Unlock()
 	}
+	p.calm(true)
 	p.mu.Unlock()
 	p.engine.clock.Add(p)
 }
@@ -136,11 +137,19 @@ func (p *Port) lower(target *Port) {
 	if c != nil {
 		c.close()
 	}
+	p.calm(false)
 	p.mu.Unlock()
 	if !p.out.leaveClock() {
 		p.engine.clock.Remove(p)
 	} else {
 		p.engine.clock.Add(p)
+	}
+}
+
+// calm tells the wire whether packets may wait for the clock. p.mu is held.
+func (p *Port) calm(calm bool) {
+	if w, ok := p.wire.(CalmWire); ok {
+		w.Calm(calm)
 	}
 }
 

@@ -3,6 +3,7 @@ package media_test
 import (
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -281,6 +282,71 @@ func TestEcho_RelaysToItself(t *testing.T) {
 		a.packets()
 		time.Sleep(500 * time.Millisecond)
 		wantTone(t, a.decode(a.packets())[4800:], 48000, 440)
+	})
+}
+
+// calmWire is a Wire that lets the clock fetch its packets.
+type calmWire struct {
+	media.Wire
+	calm    atomic.Bool
+	receive atomic.Value // func(*media.Packet)
+	waiting chan *media.Packet
+}
+
+func (w *calmWire) Calm(calm bool)                { w.calm.Store(calm) }
+func (w *calmWire) Receive(f func(*media.Packet)) { w.receive.Store(f) }
+
+func (w *calmWire) fetch() {
+	for {
+		select {
+		case k := <-w.waiting:
+			w.receive.Load().(func(*media.Packet))(k)
+		default:
+			return
+		}
+	}
+}
+
+func TestGear_PacketsWaitOnlyWhereTheClockFetchesThem(t *testing.T) {
+	bubble(t, func(t *testing.T, e *media.Engine) {
+		f := format(t, e, "PCMU", 0)
+		b := newPhone(t, e, "b", format(t, e, "PCMA", 8), noDTMF)
+		defer b.close()
+		w := &calmWire{Wire: media.Null(), waiting: make(chan *media.Packet, 1)}
+		e.Clock().Before(w.fetch)
+		p, same := e.NewPort("p"), e.NewPort("same")
+		p.Attach(w, f, noDTMF)
+		same.Attach(media.Null(), f, noDTMF)
+		defer p.Close()
+		defer same.Close()
+		if err := media.Join(p, same); err != nil {
+			t.Fatal(err)
+		}
+		if w.calm.Load() {
+			t.Error("a relayed packet may wait for a clock that does not run")
+		}
+		if err := media.Join(p, b.port); err != nil {
+			t.Fatal(err)
+		}
+		if !w.calm.Load() {
+			t.Error("packets that the clock takes may not wait for it")
+		}
+		// What is there when a tick begins is heard in this tick.
+		for range 50 {
+			k := b.packet(1000)
+			k.PayloadType = 0
+			w.waiting <- k
+			time.Sleep(20 * time.Millisecond)
+		}
+		if heard := b.packets(); len(heard) < 49 {
+			t.Errorf("%d packets, want 50", len(heard))
+		}
+		if err := media.Join(p, same); err != nil {
+			t.Fatal(err)
+		}
+		if w.calm.Load() {
+			t.Error("packets still wait after the gear was lowered")
+		}
 	})
 }
 

@@ -144,6 +144,13 @@ type Wire interface {
 	Close() error
 }
 
+// CalmWire is a Wire that saves work where packets need not come at once, because
+// the Clock takes what they carry: Clock.Before has them read in time.
+type CalmWire interface {
+	Wire
+	Calm(bool)
+}
+
 // Source is sound to be played: 16-bit PCM at Rate Hz, mono.
 type Source interface {
 	Rate() int

@@ -48,6 +48,9 @@ func NewPorts(start, end uint16) (*Ports, error) {
 // Len returns how many legs the range can carry on one address.
 func (p *Ports) Len() int { return p.count }
 
+// Read hands out what has come to all ports by now, before a clock's tick takes it.
+func (p *Ports) Read() { p.sockets.Read() }
+
 // InUse returns how many ports are taken on all addresses.
 func (p *Ports) InUse() int {
 	p.mu.Lock()

@@ -159,6 +159,7 @@ func (s *Session) open(sockets *udp.Group, port uint16) bool {
 			s.conn.Close()
 			return false
 		}
+		s.rtcp.Calm(true)
 	}
 	return true
 }
@@ -207,6 +208,9 @@ func (s *Session) aim(to netip.AddrPort) {
 	}
 	s.send.Unlock()
 }
+
+// Calm says that packets may wait for a clock's tick (media.CalmWire).
+func (s *Session) Calm(calm bool) { s.conn.Calm(calm) }
 
 // Receive sets who gets the packets.
 func (s *Session) Receive(f func(*media.Packet)) {

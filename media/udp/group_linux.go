@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// period is how long packets are let come together where they come quickly.
-	period = time.Millisecond
 	// full is how many sockets a reader has before the next one is begun: few, so
 	// that packets come together; not too few, so that no processor is idle while
 	// another is full.
@@ -71,27 +69,59 @@ func (g *Group) add(s *Socket) error {
 	return least.add(s)
 }
 
+// Read takes what has come to all sockets by now.
+func (g *Group) Read() {
+	for i := 0; ; i++ {
+		g.mu.Lock()
+		if i >= len(g.readers) {
+			g.mu.Unlock()
+			return
+		}
+		r := g.readers[i]
+		g.mu.Unlock()
+		r.now()
+	}
+}
+
 // Socket is one UDP socket of a Group.
 type Socket struct {
 	reader  *reader
 	receive Receive
 	local   netip.AddrPort
+	fd      int
 	six     bool // of IPv6
+	calm    bool // under reader.mu
 
 	reading sync.Mutex // held while receive runs
 	writing sync.Mutex
-	fd      int // -1: closed; changed with both locks held
+	closed  bool // changed with both held
 }
 
 // Local returns the address that the socket is bound to.
 func (s *Socket) Local() netip.AddrPort { return s.local }
+
+// Calm says whether a datagram may wait for five milliseconds, because somebody
+// calls Read when it is needed. A new Socket is not calm.
+func (s *Socket) Calm(calm bool) {
+	r := s.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.calm != calm && r.sockets[int32(s.fd)] == s {
+		s.calm = calm
+		if calm {
+			r.calm++
+		} else {
+			r.calm--
+		}
+	}
+}
 
 // Send transmits b to the address to. Where the system has no room for it at the
 // moment, it is lost, and the error says so: sound that comes late is worth nothing.
 func (s *Socket) Send(b []byte, to netip.AddrPort) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.fd < 0 {
+	if s.closed {
 		return net.ErrClosed
 	}
 	return sendTo(s.fd, b, to, s.six)
@@ -105,19 +135,18 @@ func (s *Socket) Close() error {
 	defer s.reading.Unlock()
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.fd < 0 {
+	if s.closed {
 		return nil
 	}
-	fd := s.fd
-	s.fd = -1
-	return syscall.Close(fd)
+	s.closed = true
+	return syscall.Close(s.fd)
 }
 
 // read takes one datagram, if there is one.
 func (s *Socket) read(buf []byte, at time.Time) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
-	if s.fd < 0 {
+	if s.closed {
 		return
 	}
 	// An error is "nothing there" or an ICMP answer to an earlier packet.
@@ -135,8 +164,14 @@ func (s *Socket) read(buf []byte, at time.Time) {
 type reader struct {
 	mu      sync.Mutex
 	sockets map[int32]*Socket
+	calm    int // how many of them are
 	inner   int
 	gate    *os.File // nil: no goroutine
+
+	reading sync.Mutex
+	events  [batch]syscall.EpollEvent
+	ready   [batch]*Socket
+	buf     [MaxDatagram]byte
 }
 
 func (r *reader) len() int {
@@ -164,10 +199,13 @@ func (r *reader) add(s *Socket) error {
 func (r *reader) remove(s *Socket) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.fd < 0 || r.sockets[int32(s.fd)] != s {
+	if r.sockets[int32(s.fd)] != s {
 		return
 	}
 	delete(r.sockets, int32(s.fd))
+	if s.calm {
+		r.calm--
+	}
 	var ev syscall.EpollEvent
 	_ = syscall.EpollCtl(r.inner, syscall.EPOLL_CTL_DEL, s.fd, &ev)
 	if len(r.sockets) == 0 {
@@ -225,28 +263,23 @@ func (r *reader) run(inner int, gate *os.File) {
 	if err != nil {
 		panic(err) // of an open file there is one
 	}
-	var (
-		events [batch]syscall.EpollEvent
-		n      int // of events
-		open   bool
-	)
+	open := false
 	come := func(outer uintptr) bool {
-		n = pollNow(inner, events[:])
-		switch {
-		case n > 0 && open:
-			open = false
-			var passed [1]syscall.EpollEvent
-			pollNow(int(outer), passed[:]) // by EPOLLONESHOT this shuts the gate
-		case n == 0:
-			// If something came just now, this tells at once.
-			open = true
-			ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
-			_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_MOD, inner, &ev)
+		var passed [1]syscall.EpollEvent
+		if pollNow(inner, passed[:]) > 0 {
+			if open {
+				open = false
+				pollNow(int(outer), passed[:]) // by EPOLLONESHOT this shuts the gate
+			}
+			return true
 		}
-		return n > 0
+		// If something came just now, this tells at once.
+		open = true
+		ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
+		_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_MOD, inner, &ev)
+		return false
 	}
-	buf := make([]byte, MaxDatagram)
-	var last time.Time // when packets came
+	var last time.Time // when datagrams came
 	for {
 		if err := raw.Read(come); err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) || r.end() {
@@ -254,36 +287,54 @@ func (r *reader) run(inner int, gate *os.File) {
 			}
 			continue
 		}
-		first := time.Now()
-		quick := first.Sub(last) < 2*period
-		for n > 0 {
-			last = first
-			for at := first; n > 0; at = time.Now() {
-				r.read(events[:n], buf, at)
-				n = pollNow(inner, events[:])
-			}
-			if !quick {
+		for {
+			now := time.Now()
+			wait, some := r.now()
+			if !some || now.Sub(last) > 2*wait {
+				last = now
 				break
 			}
-			if left := period - time.Since(first); left > 0 {
-				time.Sleep(left)
+			last = now
+			if wait -= time.Since(now); wait > 0 {
+				time.Sleep(wait)
 			}
-			n, first = pollNow(inner, events[:]), time.Now()
 		}
 	}
 }
 
-// read takes a datagram from each socket that has one.
-func (r *reader) read(events []syscall.EpollEvent, buf []byte, at time.Time) {
-	var ready [batch]*Socket
-	r.mu.Lock()
-	for i, e := range events {
-		ready[i] = r.sockets[e.Fd]
-	}
-	r.mu.Unlock()
-	for _, s := range ready[:len(events)] {
-		if s != nil {
-			s.read(buf, at)
+// now takes what has come to the sockets, one datagram of each in turn, for no
+// longer than a period. It reports whether there was some, and how long the next
+// may wait.
+func (r *reader) now() (wait time.Duration, some bool) {
+	r.reading.Lock()
+	defer r.reading.Unlock()
+	start := time.Now()
+	for at := start; ; at = time.Now() {
+		r.mu.Lock()
+		wait = period
+		if r.calm == len(r.sockets) {
+			wait = calmPeriod
+		}
+		n := 0
+		if r.gate != nil {
+			n = pollNow(r.inner, r.events[:])
+		}
+		for i, e := range r.events[:n] {
+			r.ready[i] = r.sockets[e.Fd]
+		}
+		r.mu.Unlock()
+		if n == 0 {
+			return wait, some
+		}
+		some = true
+		for i, s := range r.ready[:n] {
+			if s != nil {
+				s.read(r.buf[:], at)
+				r.ready[i] = nil
+			}
+		}
+		if at.Sub(start) > period {
+			return wait, some
 		}
 	}
 }

@@ -31,6 +31,9 @@ func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
 	return s, nil
 }
 
+// Read does nothing: what comes is read at once.
+func (g *Group) Read() {}
+
 // Socket is one UDP socket of a Group.
 type Socket struct {
 	conn *net.UDPConn
@@ -39,6 +42,9 @@ type Socket struct {
 
 // Local returns the address that the socket is bound to.
 func (s *Socket) Local() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
+
+// Calm does nothing.
+func (s *Socket) Calm(bool) {}
 
 // Send transmits b to the address to.
 func (s *Socket) Send(b []byte, to netip.AddrPort) error {

@@ -13,6 +13,13 @@ import (
 	"time"
 )
 
+const (
+	// period is how long datagrams are let come together where they come quickly.
+	period = time.Millisecond
+	// calmPeriod is the same where all sockets are calm.
+	calmPeriod = 5 * time.Millisecond
+)
+
 // MaxDatagram is the longest datagram that is received whole, in bytes; longer
 // ones are no telephone's and are cut off there.
 const MaxDatagram = 1600

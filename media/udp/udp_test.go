@@ -211,6 +211,43 @@ func running() bool {
 	return bytes.Contains(buf[:runtime.Stack(buf, true)], []byte("media/udp.(*"))
 }
 
+// Calm sockets are asked seldom, but Read finds what has come, and both at once
+// hand out every datagram once and in order.
+func TestGroup_ReadTakesWhatHasCome(t *testing.T) {
+	const sockets, each = 20, 200
+	var (
+		g    Group
+		next [sockets]atomic.Int64
+		to   [sockets]netip.AddrPort
+	)
+	for i := range sockets {
+		var s *Socket
+		s, to[i] = listen(t, &g, local4, func(b []byte, _ netip.AddrPort, _ time.Time) {
+			if want := next[i].Load(); int64(b[0]) != want {
+				t.Errorf("socket %d: datagram %d, want %d", i, b[0], want)
+			}
+			next[i].Add(1)
+		})
+		s.Calm(true)
+		s.Calm(true)
+	}
+	from, _ := listen(t, &g, local4, nil)
+	from.Calm(true)
+	for n := range each {
+		for i := range sockets {
+			if err := from.Send([]byte{byte(n)}, to[i]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.Read()
+		for i := range sockets {
+			// On loopback what was sent has come; the reader may have taken it just now.
+			eventually(t, "it is handed on", func() bool { return next[i].Load() == int64(n)+1 })
+		}
+	}
+	from.Calm(false)
+}
+
 // Sockets come and go while others have traffic, and descriptors' numbers are used
 // again at once: no datagram may reach the wrong socket.
 func TestGroup_SocketsComeAndGo(t *testing.T) {
@@ -232,6 +269,8 @@ func TestGroup_SocketsComeAndGo(t *testing.T) {
 					}
 					heard.Add(1)
 				})
+				s.Calm(k%2 == 0)
+				g.Read()
 				for range 5 {
 					_ = s.Send([]byte{byte(k)}, to)
 				}
