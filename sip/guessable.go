@@ -36,7 +36,8 @@ func guessable(u *directory.User, c credentials) bool {
 // the password is one that everybody knows, and the request comes from off the
 // box. It says so in the log, once a second and source at most.
 func (p *Profile) tooOpen(u *directory.User, c credentials, source netip.AddrPort) bool {
-	if source.Addr().Unmap().IsLoopback() || !guessable(u, c) || strings.EqualFold(p.stack.Store.Globals().Get("insecure_passwords"), "allow") {
+	_, proxied := p.stack.proxied.Load(source)
+	if source.Addr().Unmap().IsLoopback() && !proxied || !guessable(u, c) || strings.EqualFold(p.stack.Store.Globals().Get("insecure_passwords"), "allow") {
 		return false
 	}
 	if p.stack.hints.take(source.Addr(), time.Now()) {

@@ -162,3 +162,29 @@ func TestLimits_BatchesAndNeighboursCount(t *testing.T) {
 		t.Errorf("%d of 100 were answered, %v", n, err)
 	}
 }
+
+// Empty lines in front of a message, which the parser leaves out, do not hide it from
+// the limits of a WebSocket.
+func TestLimits_EmptyLinesHideNothing(t *testing.T) {
+	h := newHouse(t, houseOptions{limits: Limits{Requests: 0.001, Burst: 3}})
+	near, far := net.Pipe()
+	defer far.Close()
+	go func() {
+		for range 10 {
+			if _, err := io.WriteString(far, "\r\nOPTIONS sip:x@127.0.0.1 SIP/2.0\r\n\r\n"); err != nil {
+				return
+			}
+		}
+	}()
+	s := &stream{Conn: near, profile: h.profile(), name: "ws", from: netip.MustParseAddr("192.0.2.7")}
+	defer near.Close()
+	n := 0
+	for buf := make([]byte, 1000); n < 10; n++ {
+		if _, err := s.Read(buf); err != nil {
+			break
+		}
+	}
+	if n != 3 {
+		t.Errorf("%d messages were read", n)
+	}
+}

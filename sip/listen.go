@@ -282,7 +282,11 @@ func (l *listener) Accept() (net.Conn, error) {
 			continue
 		}
 		at, _ := netip.ParseAddrPort(c.RemoteAddr().String())
-		s := &stream{Conn: c, profile: l.profile, name: l.name, from: at.Addr().Unmap()}
+		at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
+		s := &stream{Conn: c, profile: l.profile, name: l.name, from: at.Addr(), at: at}
+		if q, ok := c.(interface{ Proxied() bool }); ok && q.Proxied() {
+			l.profile.stack.proxied.Store(at, true)
+		}
 		c.SetReadDeadline(time.Now().Add(streamGreeting))
 		return s, nil
 	}
@@ -294,6 +298,7 @@ type stream struct {
 	profile *Profile
 	name    string
 	from    netip.Addr
+	at      netip.AddrPort
 	heard   bool
 	once    sync.Once
 }
@@ -307,7 +312,7 @@ func (s *stream) Read(b []byte) (int, error) {
 		return n, err
 	}
 	s.heard = true
-	if s.name[0] == 'w' && (n < minMessage || !printable(b[0])) {
+	if s.name[0] == 'w' && n < minMessage {
 		return n, nil // the head of a WebSocket frame, or a keep-alive
 	}
 	// Each message has one empty line behind its headers; what is read may hold many.
@@ -331,7 +336,10 @@ func (s *stream) Write(b []byte) (int, error) {
 }
 
 func (s *stream) Close() error {
-	s.once.Do(func() { s.profile.streams.Add(-1) })
+	s.once.Do(func() {
+		s.profile.streams.Add(-1)
+		s.profile.stack.proxied.Delete(s.at)
+	})
 	return s.Conn.Close()
 }
 

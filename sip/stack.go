@@ -67,6 +67,7 @@ type Stack struct {
 	failures *buckets // of failed authentications
 	hints    *buckets // lines about refused passwords, one a second and source
 	dialogs  *tally   // calls a source holds
+	proxied  sync.Map // by netip.AddrPort: connections that a proxy made for others
 
 	ctx    context.Context
 	cancel context.CancelFunc

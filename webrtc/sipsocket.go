@@ -118,7 +118,8 @@ func (s *SIPListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-	c := &sipConn{listener: s, key: guardKey(at.Addr()), remote: net.TCPAddrFromAddrPort(at), local: s.addr, pending: []byte(sipHandshake)}
+	c := &sipConn{listener: s, key: guardKey(at.Addr()), remote: net.TCPAddrFromAddrPort(at), local: s.addr,
+		proxied: r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "", pending: []byte(sipHandshake)}
 	if own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		c.local = own
 	}
@@ -201,6 +202,7 @@ type sipConn struct {
 	ws       *websocket.Conn
 	local    net.Addr
 	remote   net.Addr
+	proxied  bool
 	ctx      context.Context
 	cancel   context.CancelFunc
 	once     sync.Once
@@ -220,6 +222,10 @@ var errSIPFrame = errors.New("webrtc: the SIP stack wrote no WebSocket frame")
 
 func (c *sipConn) LocalAddr() net.Addr  { return c.local }
 func (c *sipConn) RemoteAddr() net.Addr { return c.remote }
+
+// Proxied reports whether a proxy brought the request for somebody else, so that its
+// address says nothing of who speaks.
+func (c *sipConn) Proxied() bool { return c.proxied }
 
 // SetDeadline, SetReadDeadline and SetWriteDeadline count for what begins after
 // them.

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -164,4 +165,28 @@ func FuzzSIPPayload(f *testing.F) {
 			t.Errorf("%d of %d bytes", size, len(b))
 		}
 	})
+}
+
+func TestSIPListener_ProxiesAreTold(t *testing.T) {
+	l := NewSIPListener(&net.TCPAddr{})
+	web := httptest.NewServer(l)
+	defer web.Close()
+	defer l.Close()
+	for _, header := range []string{"", "X-Forwarded-For", "Forwarded"} {
+		ctx, stop := context.WithTimeout(context.Background(), patience)
+		defer stop()
+		o := &websocket.DialOptions{Subprotocols: []string{"sip"}, HTTPHeader: http.Header{}}
+		if header != "" {
+			o.HTTPHeader.Set(header, "192.0.2.1")
+		}
+		c, _, err := websocket.Dial(ctx, web.URL, o)
+		must(t, err)
+		defer c.CloseNow()
+		conn, err := l.Accept()
+		must(t, err)
+		if got := conn.(interface{ Proxied() bool }).Proxied(); got != (header != "") {
+			t.Errorf("%q: %v", header, got)
+		}
+		conn.Close()
+	}
 }
