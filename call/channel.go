@@ -186,7 +186,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		o.UUID = NewUUID()
 	}
 	c := &Channel{
-		sw: sw, leg: leg, outbound: o.Outbound, module: o.Module, name: expand.Inert(o.Name),
+		sw: sw, leg: leg, outbound: o.Outbound, module: o.Module, name: tame(o.Name),
 		serial:   sw.serial.Add(1),
 		inbox:    make(chan *Message, inboxSize),
 		urgent:   make(chan *Message, urgentSize),
@@ -293,7 +293,7 @@ func (c *Channel) Name() string { c.mu.Lock(); defer c.mu.Unlock(); return c.nam
 
 // SetName renames the channel.
 func (c *Channel) SetName(name string) {
-	name = expand.Inert(name)
+	name = tame(name)
 	c.mu.Lock()
 	c.name = name
 	c.mu.Unlock()

@@ -41,17 +41,35 @@ type Profile struct {
 	Times Times
 }
 
-// inert makes sure that no field has a ${ that an expansion would take for a variable
-// or a command: most of them are what a far end said. The destination of the dialplan
-// "inline" is a program, and stays one.
+// inert makes sure that the fields are no more than names and numbers, for most of them
+// are what a far end said, and dialplans make arguments and names of files of them: no
+// ${ that an expansion would take for a variable or a command, no way up a directory,
+// no control characters. The destination of the dialplan "inline" is a program, and
+// stays one.
 func (p *Profile) inert() {
 	for _, s := range []*string{&p.Username, &p.CallerName, &p.CallerNumber, &p.OrigCallerName, &p.OrigCallerNumber, &p.CalleeName,
 		&p.CalleeNumber, &p.NetworkAddr, &p.ANI, &p.ANIII, &p.UUID, &p.Context, &p.RDNIS, &p.ChannelName} {
-		*s = expand.Inert(*s)
+		*s = tame(*s)
 	}
 	if !strings.EqualFold(p.Dialplan, "inline") {
-		p.Destination = expand.Inert(p.Destination)
+		p.Destination = tame(p.Destination)
 	}
+}
+
+// tame is a text that a far end chose as inert has it.
+func tame(s string) string {
+	s = strings.ReplaceAll(expand.Inert(s), "../", ".._")
+	for i := 0; i < len(s); i++ {
+		if s[i] < ' ' || s[i] == 0x7f {
+			return strings.Map(func(r rune) rune {
+				if r < ' ' || r == 0x7f {
+					return ' '
+				}
+				return r
+			}, s)
+		}
+	}
+	return s
 }
 
 // Times are the moments of a call; the zero time means "not yet".

@@ -71,6 +71,37 @@ func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
 // isMedia reports whether a datagram is RTP, not RTCP (RFC 5761 §4).
 func isMedia(b []byte) bool { return len(b) > 1 && b[0]>>6 == 2 && (b[1] < 192 || b[1] > 223) }
 
+// isControl reports whether a datagram is RTCP.
+func isControl(b []byte) bool { return b[0]>>6 == 2 && !isMedia(b) }
+
+// Bounds of RTCP, of which pion keeps something for every source that ever sent some.
+const (
+	controlRate  = 50 // packets a second
+	controlBurst = 200
+)
+
+// allowance is a bucket of tokens, one a packet of RTCP.
+type allowance struct {
+	mu     sync.Mutex
+	tokens float64
+	at     time.Time
+}
+
+// allow takes a token; false: there is none.
+func (a *allowance) allow(now time.Time) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.at.IsZero() {
+		a.tokens = controlBurst
+	}
+	a.tokens = min(controlBurst, a.tokens+controlRate*now.Sub(a.at).Seconds())
+	if a.at = now; a.tokens < 1 {
+		return false
+	}
+	a.tokens--
+	return true
+}
+
 // named finds the call whose ICE user name a STUN request carries.
 func (s *udpSocket) named(b []byte) *path {
 	if !stun.IsMessage(b) {
@@ -147,6 +178,8 @@ type path struct {
 func (p *path) arrived(b []byte, from netip.AddrPort) {
 	switch {
 	case isMedia(b) && p.wire.take(b):
+		return
+	case isControl(b) && !p.wire.control.allow(time.Now()):
 		return
 	case b[0] == recordHandshake:
 		p.wire.short.hello(b, true)

@@ -6,10 +6,12 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	dtlsnet "github.com/pion/dtls/v3/pkg/net"
 	"github.com/pion/ice/v4"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
 	"github.com/pion/stun/v4"
@@ -113,5 +115,48 @@ func TestShortcut_HelloOfAProfileThatWasNotOfferedIsIgnored(t *testing.T) {
 		if s.hello(helloRecord(profile), true); s.heard != taken {
 			t.Errorf("profile %d: taken %v", profile, s.heard)
 		}
+	}
+}
+
+// pion keeps every source that a report names.
+func TestPeer_ReportsOfSourcesWithoutEnd_EndTheConnection(t *testing.T) {
+	b, p := connected(t, func(*wire) {})
+	b.chat(5)
+	deadline := time.After(patience)
+	for ssrc := uint32(1000); ; {
+		report := &rtcp.ReceiverReport{SSRC: 1}
+		for range 20 {
+			ssrc++
+			report.Reports = append(report.Reports, rtcp.ReceptionReport{SSRC: ssrc})
+		}
+		// It fails when the connection has ended.
+		_ = b.pc.WriteRTCP([]rtcp.Packet{report})
+		select {
+		case <-p.failed:
+			if n := p.wire.streams.Load(); n > 10*maxStreamsKept {
+				t.Errorf("%d streams", n)
+			}
+			return
+		case <-deadline:
+			t.Fatalf("the connection stays, with %d streams", p.wire.streams.Load())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+func TestAllowance(t *testing.T) {
+	var a allowance
+	now := time.Now()
+	n := 0
+	for range 2 * controlBurst {
+		if a.allow(now) {
+			n++
+		}
+	}
+	if n != controlBurst {
+		t.Errorf("%d at once", n)
+	}
+	if !a.allow(now.Add(time.Second/controlRate+1)) || a.allow(now.Add(time.Second/controlRate+2)) {
+		t.Error("the tokens come back at another rate")
 	}
 }

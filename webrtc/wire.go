@@ -26,6 +26,7 @@ type wire struct {
 	peer    *peer
 	handler atomic.Pointer[func(*media.Packet)]
 	tracks  atomic.Int32
+	streams atomic.Int32 // of sound and of reports, that pion keeps
 	in      reception
 	out     transmission
 	id      string
@@ -33,6 +34,7 @@ type wire struct {
 	closed  atomic.Bool
 	short   shortcut
 	paths   paths
+	control allowance
 
 	receiving sync.Mutex // one packet at a time is handed on
 	packet    media.Packet
@@ -43,8 +45,13 @@ type wire struct {
 	header  rtp.Header
 }
 
-// maxTracks bounds how many streams one browser may open in a call.
-const maxTracks = 8
+// Bounds of how many streams one browser may open in a call. pion keeps every source
+// that a packet of RTP or RTCP names until the call ends: who names more than
+// maxStreamsKept wants to fill the memory, and the connection ends.
+const (
+	maxTracks      = 8
+	maxStreamsKept = 256
+)
 
 // Bind takes what pion negotiated (pion.TrackLocal).
 func (w *wire) Bind(c pion.TrackLocalContext) (pion.RTPCodecParameters, error) {
@@ -154,6 +161,9 @@ type inlet struct {
 
 // inlet makes the inlet of a new stream; those beyond maxTracks lead nowhere.
 func (w *wire) inlet(kind packetio.BufferPacketType, _ uint32) io.ReadWriteCloser {
+	if w.streams.Add(1) == maxStreamsKept {
+		go w.Close() // which waits for who called us
+	}
 	in := &inlet{w: w, rtcp: kind == packetio.RTCPBufferPacket, ended: make(chan struct{})}
 	if !in.rtcp && w.tracks.Add(1) > maxTracks {
 		in.w = nil
