@@ -55,7 +55,7 @@ func (c *Channel) exchangeFor(tie *bond) bool {
 	stop := c.stateStop
 	c.mu.Unlock()
 	stop(ErrMoved)
-	c.signal()
+	c.signal(changedState)
 	return true
 }
 

@@ -136,7 +136,7 @@ type Channel struct {
 	lastData     string
 	formatRead   media.Format
 	formatWrite  media.Format
-	notify       []chan struct{}
+	notify       []watcher
 	onHangup     []func(*Channel)
 	onUnbridge   func() bool // AfterBridge
 	afterInit    []func()
@@ -169,6 +169,9 @@ type NewChannelOptions struct {
 	// Begun channels start in CS_INIT without passing CS_NEW (outbound legs do too).
 	Begun bool
 }
+
+// usualVars is about how many variables a call has when it ends.
+const usualVars = 96
 
 // NewChannel makes a channel for leg. It does nothing until Start. It fails with
 // a Cause: SWITCH_CONGESTION over the limits, DESTINATION_OUT_OF_ORDER if the
@@ -220,7 +223,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		p.OrigCallerNumber = p.CallerNumber
 	}
 	c.profiles = []*Profile{&p}
-	c.vars = NewVars(Var{"direction", direction}, Var{"uuid", o.UUID}, Var{"call_uuid", o.UUID},
+	c.vars = newVars(usualVars, Var{"direction", direction}, Var{"uuid", o.UUID}, Var{"call_uuid", o.UUID},
 		Var{"session_id", fmt.Sprint(c.serial)}, Var{"channel_name", c.name})
 	for _, v := range o.Vars {
 		c.SetPlain(v.Name, v.Value)
@@ -448,17 +451,42 @@ func (c *Channel) awaitHolders() {
 	}
 }
 
-// Notify makes every mark (ringing, early, answered, hung up, state) send to
-// signal without blocking, until stop is called.
+// change is what happened to a channel, for those who watch it.
+type change uint8
+
+const (
+	changedMark  change = 1 << iota // ringing, early, answered, held, hung up
+	changedState                    // requested, entered, reported, bridged
+	changedApp                      // an application begins
+)
+
+// watcher is somebody who waits for changes.
+type watcher struct {
+	signal chan struct{}
+	of     change
+}
+
+// Notify makes every mark (ringing, early, answered, hung up), state and
+// application send to signal without blocking, until stop is called.
 func (c *Channel) Notify(signal chan struct{}) (stop func()) {
+	return c.notifyOf(changedMark|changedState|changedApp, signal)
+}
+
+// NotifyMarks is Notify for marks alone. Each signal wakes somebody, so that who
+// needs no more should not ask for more.
+func (c *Channel) NotifyMarks(signal chan struct{}) (stop func()) {
+	return c.notifyOf(changedMark, signal)
+}
+
+func (c *Channel) notifyOf(of change, signal chan struct{}) (stop func()) {
 	c.mu.Lock()
-	c.notify = append(c.notify, signal)
+	c.notify = append(c.notify, watcher{signal, of})
 	c.mu.Unlock()
 	return func() {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		for i, s := range c.notify {
-			if s == signal {
+		for i, w := range c.notify {
+			if w.signal == signal {
 				c.notify = append(c.notify[:i], c.notify[i+1:]...)
 				return
 			}
@@ -466,12 +494,15 @@ func (c *Channel) Notify(signal chan struct{}) (stop func()) {
 	}
 }
 
-func (c *Channel) signal() {
+func (c *Channel) signal(what change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.notify {
+	for _, w := range c.notify {
+		if w.of&what == 0 {
+			continue
+		}
 		select {
-		case s <- struct{}{}:
+		case w.signal <- struct{}{}:
 		default:
 		}
 	}
@@ -534,7 +565,7 @@ func (c *Channel) move(s State, change func()) bool {
 	stop := c.stateStop
 	c.mu.Unlock()
 	stop(ErrMoved)
-	c.signal()
+	c.signal(changedState)
 	return true
 }
 
@@ -550,7 +581,7 @@ func (c *Channel) proceed(s State, change func()) bool {
 		c.state = s
 	}
 	c.mu.Unlock()
-	c.signal()
+	c.signal(changedState)
 	return ours
 }
 

@@ -50,6 +50,10 @@ var withVars = map[event.Type]bool{
 	event.CallUpdate: true, event.MediaBugStart: true, event.MediaBugStop: true, event.Text: true, event.Custom: true,
 }
 
+// blockHeaders is about how many headers the block of a channel has, that of the
+// other leg's profile not counted.
+const blockHeaders = 56
+
 // Fire publishes an event about the channel: the headers of pre, the channel's
 // block, the headers of post. It costs nothing when nobody listens.
 func (c *Channel) Fire(t event.Type, pre, post []Var) {
@@ -57,6 +61,11 @@ func (c *Channel) Fire(t event.Type, pre, post []Var) {
 		return
 	}
 	e := event.New(t, "")
+	room := len(pre) + len(post) + blockHeaders
+	if withVars[t] {
+		room += c.vars.Len()
+	}
+	e.Grow(room)
 	for _, v := range pre {
 		e.Add(v.Name, v.Value)
 	}
@@ -121,7 +130,7 @@ func (c *Channel) AddTo(e *event.Event) {
 	c.mu.Unlock()
 	if withVars[e.Type] || cols != "" || c.vars.True("verbose_events") {
 		c.scope.each(func(name, value string) { e.Add("scope_variable_"+name, value) })
-		c.vars.each(func(name, value string) { e.Add("variable_"+name, value) })
+		c.vars.eachPrefixed("variable_", e.Add)
 	}
 }
 

@@ -160,7 +160,7 @@ func (c *Channel) wantMedia(ctx context.Context) error {
 		return err
 	}
 	signal := make(chan struct{}, 1)
-	defer c.Notify(signal)()
+	defer c.NotifyMarks(signal)()
 	timeout := time.NewTimer(outboundMediaWait)
 	defer timeout.Stop()
 	for !c.MediaReady() {
@@ -226,7 +226,7 @@ func (c *Channel) runApp(ctx context.Context, app *Application, args string) err
 	c.vars.Set("current_application", app.Name)
 	c.vars.Set("current_application_data", text)
 	c.vars.Set("current_application_response", "")
-	c.signal()
+	c.signal(changedApp)
 	about := []Var{{"Application", app.Name}, {"Application-Data", text}}
 	ids := []Var{{"Application-UUID", id}, {"Application-UUID-Name", idName}}
 	c.Fire(event.ChannelExecute, nil, append(about[:2:2], ids...))
@@ -271,7 +271,7 @@ func (c *Channel) callApp(ctx context.Context, app *Application, text string) (e
 // another than the caller's, has begun to execute an application.
 func (c *Channel) AwaitApplication(ctx context.Context) {
 	signal := make(chan struct{}, 1)
-	defer c.Notify(signal)()
+	defer c.notifyOf(changedApp|changedMark, signal)()
 	ctx, cancel := context.WithTimeout(ctx, applicationWait)
 	defer cancel()
 	for c.Up() && c.vars.Get("current_application") == "" {

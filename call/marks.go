@@ -58,7 +58,7 @@ func (c *Channel) MarkRinging() {
 	if !early {
 		c.setCallState(CallRinging)
 	}
-	c.signal()
+	c.signal(changedMark)
 	c.RunHooks("ring")
 }
 
@@ -78,7 +78,7 @@ func (c *Channel) MarkEarly() {
 	c.Log(LogNotice, "Pre-Answer %s!", c.Name())
 	c.Fire(event.ChannelProgressMedia, nil, nil)
 	c.setCallState(CallEarly)
-	c.signal()
+	c.signal(changedMark)
 	c.RunHooks("pre_answer")
 	c.RunHooks("media")
 }
@@ -102,7 +102,7 @@ func (c *Channel) MarkAnswered() {
 	c.Log(LogNotice, "Channel [%s] has been answered", c.Name())
 	c.Fire(event.ChannelAnswer, nil, nil)
 	c.setCallState(CallActive)
-	c.signal()
+	c.signal(changedMark)
 	if !hadMedia {
 		c.RunHooks("media")
 	}
@@ -163,7 +163,7 @@ func (c *Channel) Hangup(cause Cause) {
 	c.breakBond()
 	c.mu.Unlock()
 	c.cancel(ErrHungup)
-	c.signal()
+	c.signal(changedMark)
 }
 
 // RemoteHold records that the far end put the call on hold, or took it back.
@@ -186,7 +186,7 @@ func (c *Channel) setHold(on bool) {
 	c.mu.Unlock()
 	c.setCallState(CallHeld)
 	c.Fire(event.ChannelHold, nil, nil)
-	c.signal()
+	c.signal(changedMark)
 }
 
 // unholdLocked ends a hold; marking is held.
@@ -208,7 +208,7 @@ func (c *Channel) unholdLocked() {
 	if up && answered {
 		c.setCallState(CallActive)
 	}
-	c.signal()
+	c.signal(changedMark)
 }
 
 // PreAnswer opens early media towards an inbound caller; it does nothing if the

@@ -12,7 +12,10 @@ import (
 // report sets the variables of the finished call, in the reference's order
 // (spec/esl.md §5.7).
 func (c *Channel) report() {
-	p := c.Profile()
+	c.mu.Lock()
+	p := c.profile()
+	t, first, caller := p.Times, c.profiles[0].Times, callerID(p)
+	c.mu.Unlock()
 	set := c.vars.Set
 	cause := c.Cause()
 	set("hangup_cause", cause.String())
@@ -20,9 +23,7 @@ func (c *Channel) report() {
 	if c.vars.Get("digits_dialed") == "" {
 		set("digits_dialed", "none")
 	}
-	t := p.Times
 	end := t.Hungup
-	first := c.FirstProfile().Times
 	stamp := func(name string, at time.Time) {
 		if !at.IsZero() {
 			set(name+"_stamp", at.Format("2006-01-02 15:04:05"))
@@ -58,7 +59,7 @@ func (c *Channel) report() {
 	app, data := c.LastApplication()
 	set("last_app", app)
 	set("last_arg", data)
-	set("caller_id", callerID(&p))
+	set("caller_id", caller)
 	since := func(from, to time.Time) time.Duration {
 		if from.IsZero() || to.IsZero() || to.Before(from) {
 			return 0

@@ -3,15 +3,26 @@ package call
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/switchlet/switchlet/call/event"
 )
 
+// roomy gives the stack of a goroutine that has just begun the size that a call
+// comes to need (8 kB) at once: grown step by step, it would be copied each time.
+//
+//go:noinline
+func roomy() {
+	var room [5 << 10]byte
+	runtime.KeepAlive(&room)
+}
+
 // run is the channel's life, in its own goroutine.
 func (c *Channel) run() {
 	defer c.sw.live.Done()
+	roomy()
 	for c.State() < StateHangup {
 		c.step()
 	}
@@ -83,7 +94,7 @@ func (c *Channel) enter() (State, context.Context) {
 	call := c.callState
 	answered, early, held := c.answered, c.early, c.held
 	c.mu.Unlock()
-	defer c.signal()
+	defer c.signal(changedState)
 	if old == state {
 		return state, ctx
 	}
@@ -131,7 +142,7 @@ func (c *Channel) AllowEarly() {
 	c.mu.Lock()
 	c.earlyOK = true
 	c.mu.Unlock()
-	c.signal()
+	c.signal(changedMark)
 }
 
 // EarlyAllowed reports whether AllowEarly was called.
@@ -202,7 +213,7 @@ func (c *Channel) end() {
 	c.guard("report", c.report)
 	c.Fire(event.ChannelHangupComplete, []Var{{"Hangup-Cause", c.Cause().String()}}, nil)
 	close(c.reported)
-	c.signal()
+	c.signal(changedState)
 
 	c.awaitHolders()
 	c.mu.Lock()

@@ -256,6 +256,7 @@ func (sw *Switch) Stop(ctx context.Context) error {
 func (sw *Switch) Go(fn func()) {
 	sw.jobs.Add(1)
 	go func() {
+		roomy()
 		defer sw.jobs.Done()
 		defer sw.Survive("background job", "")
 		fn()

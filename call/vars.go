@@ -15,8 +15,11 @@ type Vars struct {
 }
 
 // NewVars returns a store with the given variables.
-func NewVars(vars ...Var) *Vars {
-	v := &Vars{index: make(map[string]int, len(vars)+8)}
+func NewVars(vars ...Var) *Vars { return newVars(8, vars...) }
+
+// newVars is NewVars with room for so many more.
+func newVars(room int, vars ...Var) *Vars {
+	v := &Vars{list: make([]Var, 0, len(vars)+room), index: make(map[string]int, len(vars)+room)}
 	for _, x := range vars {
 		v.Set(x.Name, x.Value)
 	}
@@ -109,6 +112,33 @@ func (v *Vars) each(fn func(name, value string)) {
 			fn(x.Name, x.Value)
 		}
 	}
+}
+
+// eachPrefixed is each that puts a prefix before the names.
+func (v *Vars) eachPrefixed(prefix string, fn func(name, value string)) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	size := 0
+	for _, x := range v.list {
+		size += len(prefix) + len(x.Name)
+	}
+	var names strings.Builder // one piece of memory for all of them
+	names.Grow(size)
+	for _, x := range v.list {
+		if x.Name != "" {
+			from := names.Len()
+			names.WriteString(prefix)
+			names.WriteString(x.Name)
+			fn(names.String()[from:], x.Value)
+		}
+	}
+}
+
+// Len is how many variables there are.
+func (v *Vars) Len() int {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return len(v.list) - v.holes
 }
 
 // True is FreeSWITCH's notion of a true word (spec/config.md §2).

@@ -45,6 +45,7 @@ type Batch struct {
 	mu      sync.Mutex
 	waiting []write // in order
 	flushes int     // how many of them are no writes
+	hurry   bool    // what waits is not to wait for others
 	closed  bool
 }
 
@@ -123,6 +124,17 @@ func (b *Batch) Flush(ctx context.Context) error {
 	}
 }
 
+// Hurry has what was added before written without waiting for others.
+func (b *Batch) Hurry() {
+	b.mu.Lock()
+	b.hurry = len(b.waiting) > 0
+	hurry := b.hurry
+	b.mu.Unlock()
+	if hurry {
+		b.rouse()
+	}
+}
+
 // Close writes what waits and ends the Batch.
 func (b *Batch) Close() {
 	b.mu.Lock()
@@ -171,7 +183,7 @@ func (b *Batch) take() (list []write, ended bool) {
 	n := min(len(b.waiting), b.opts.Size)
 	list = b.waiting[:n:n]
 	if b.waiting = b.waiting[n:]; len(b.waiting) == 0 {
-		b.waiting = nil
+		b.waiting, b.hurry = nil, false
 	}
 	for _, w := range list {
 		if w.done != nil {
@@ -184,7 +196,7 @@ func (b *Batch) take() (list []write, ended bool) {
 // patient reports whether what waits may go on waiting for others.
 func (b *Batch) patient() bool {
 	n := len(b.waiting)
-	return n > 0 && n < b.opts.Size && b.flushes == 0 && !b.closed
+	return n > 0 && n < b.opts.Size && b.flushes == 0 && !b.hurry && !b.closed
 }
 
 // commit writes a list in one transaction.

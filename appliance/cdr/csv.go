@@ -24,9 +24,9 @@ const maxAccount = 128
 // csvBuffer is how many bytes of lines may wait for the others of their time.
 const csvBuffer = 64 << 10
 
-// csv writes the lines of cdr_csv.conf. Lines wait for a moment (gather), since to
-// open a file costs far more than a line; it is opened anew each time, so that
-// other programs may move it away.
+// csv writes the lines of cdr_csv.conf. Lines wait for flush, since to open a file
+// costs far more than a line; it is opened anew each time, so that other programs
+// may move it away.
 type csv struct {
 	dir         string
 	legA, legB  bool
@@ -40,7 +40,6 @@ type csv struct {
 	mu      sync.Mutex // of the files and of what follows
 	waiting map[string][]byte
 	bytes   int
-	timer   *time.Timer // nil: nothing waits
 }
 
 // readCSV reads cdr_csv.conf; nil: it does not exist, no lines are written. What
@@ -100,15 +99,12 @@ func (f *csv) write(r *Record, e *event.Event, global expand.Resolver) {
 	f.queue("Master.csv", line)
 }
 
-// queue keeps a line until its time or the buffer's end.
+// queue keeps a line until flush or the buffer's end.
 func (f *csv) queue(name, line string) {
 	f.mu.Lock()
 	f.waiting[name] = append(f.waiting[name], line...)
 	f.bytes += len(line)
 	full := f.bytes >= csvBuffer
-	if f.timer == nil {
-		f.timer = time.AfterFunc(gather, f.flush)
-	}
 	f.mu.Unlock()
 	if full {
 		f.flush()
@@ -127,10 +123,6 @@ func (f *csv) flush() {
 
 // drain writes what waits. Caller holds mu.
 func (f *csv) drain() error {
-	if f.timer != nil {
-		f.timer.Stop()
-		f.timer = nil
-	}
 	var errs []error
 	for name, lines := range f.waiting {
 		errs = append(errs, f.append(name, lines))

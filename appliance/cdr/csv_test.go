@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -157,25 +156,6 @@ func FuzzFill(f *testing.F) {
 			t.Errorf("%q with %q ran %q", template, value, w.ran)
 		}
 	})
-}
-
-func TestCSV_LinesWaitForATimeAndNoLonger(t *testing.T) {
-	dir := t.TempDir()
-	f := readCSV(parse(t, fmt.Sprintf(tree, "")), dir, t.Errorf)
-	e := ended("Caller-Caller-ID-Number", "1000", "Caller-Unique-ID", "u1")
-	r := fromEvent(e)
-	f.write(&r, e, &world{})
-	for deadline := time.Now().Add(10 * time.Second); lines(t, dir)["Master.csv"] != "1000;u1\n"; {
-		if time.Now().After(deadline) {
-			t.Fatal("the line was never written")
-		}
-		runtime.Gosched()
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.timer != nil || f.bytes != 0 || len(f.waiting) != 0 {
-		t.Errorf("%d bytes wait still", f.bytes)
-	}
 }
 
 func TestCSV_ADirectoryThatCannotBeMadeIsToldAndNothingPilesUp(t *testing.T) {

@@ -95,6 +95,9 @@ func first(list ...string) string {
 
 // micros reads microseconds since 1970; "", "0" and nonsense are the zero time.
 func micros(s string) time.Time {
+	if s == "" {
+		return time.Time{}
+	}
 	n, err := strconv.ParseInt(s, 10, 64)
 	if err != nil || n <= 0 {
 		return time.Time{}
@@ -110,6 +113,9 @@ func between(from, to time.Time) time.Duration {
 }
 
 func whole(s string) uint64 {
+	if s == "" {
+		return 0
+	}
 	n, err := strconv.ParseUint(s, 10, 64)
 	if err != nil {
 		return 0
@@ -118,6 +124,9 @@ func whole(s string) uint64 {
 }
 
 func real(s string) float64 {
+	if s == "" {
+		return 0
+	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || f != f || f < 0 || f > 1e9 {
 		return 0

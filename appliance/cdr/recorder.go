@@ -13,8 +13,11 @@ import (
 )
 
 // queue is how many ended legs may wait for the disk; newer ones are lost, which
-// is counted and logged.
-const queue = 5000
+// is counted and logged. At crowd they wait no longer for others.
+const (
+	queue = 5000
+	crowd = 500
+)
 
 // day is the unit of history-days.
 const day = 24 * time.Hour
@@ -42,6 +45,8 @@ type Recorder struct {
 	csv     *csv
 	history *history
 	sub     *event.Subscription
+	asks    chan chan struct{} // for Flush: closed when what is queued was recorded
+	crowded chan struct{}      // crowd legs wait; of size 1
 	hup     func()
 	done    sync.WaitGroup
 	failed  atomic.Uint64
@@ -50,7 +55,7 @@ type Recorder struct {
 
 // New makes a Recorder that does nothing until Start.
 func New(o Options) *Recorder {
-	r := &Recorder{o: o}
+	r := &Recorder{o: o, asks: make(chan chan struct{}), crowded: make(chan struct{}, 1)}
 	r.csv = readCSV(o.Conf, o.LogDir, func(format string, args ...any) { o.Switch.Log.Printf(call.LogWarning, format, args...) })
 	if r.csv != nil {
 		r.csv.failed = r.complain
@@ -69,6 +74,7 @@ func (r *Recorder) Start(ctx context.Context) error {
 		r.history = h
 	}
 	r.sub = r.o.Switch.Bus.Subscribe("cdr", queue)
+	r.sub.SetWant(r.arrived)
 	r.sub.Listen(event.ChannelHangupComplete)
 	if r.csv != nil && r.csv.rotateOnHup {
 		r.hup = r.o.Switch.Bus.Handle(event.Trap, "", func(e *event.Event) {
@@ -84,15 +90,69 @@ func (r *Recorder) Start(ctx context.Context) error {
 	return nil
 }
 
-// run records until the subscription is closed and empty.
+// arrived is called for each leg that has ended, and lets it be queued.
+func (r *Recorder) arrived(*event.Event) bool {
+	if len(r.sub.C()) >= crowd {
+		select {
+		case r.crowded <- struct{}{}:
+		default:
+		}
+	}
+	return true
+}
+
+// run records until the subscription is closed and empty. A leg waits for others
+// (gather), so that many calls wake this goroutine, the files and the database
+// once.
 func (r *Recorder) run() {
 	defer r.done.Done()
-	for {
-		e, err := r.sub.Next(context.Background())
-		if err != nil {
-			return
+	for ended := false; !ended; {
+		var ask chan struct{}
+		select {
+		case e := <-r.sub.C():
+			ask, ended = r.wait()
+			r.record(e)
+		case ask = <-r.asks:
+		case <-r.sub.Done():
+			ended = true
 		}
-		r.record(e)
+		r.drain()
+		if ask != nil {
+			close(ask)
+		}
+	}
+}
+
+// wait is for what may join a leg that ended. It returns whom to tell, if anybody
+// asked.
+func (r *Recorder) wait() (ask chan struct{}, ended bool) {
+	t := time.NewTimer(gather)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-r.crowded:
+	case ask = <-r.asks:
+	case <-r.sub.Done():
+		ended = true
+	}
+	return ask, ended
+}
+
+// drain records what is queued and lets the files and the database go on.
+func (r *Recorder) drain() {
+	for more := true; more; {
+		select {
+		case e := <-r.sub.C():
+			r.record(e)
+		default:
+			more = false
+		}
+	}
+	if r.csv != nil {
+		r.csv.flush()
+	}
+	if r.history != nil {
+		r.history.batch.Hurry()
 	}
 }
 
@@ -134,8 +194,14 @@ func (r *Recorder) Lost() (dropped, failed uint64) {
 
 // Flush waits until what was queued before is on its way to the disk.
 func (r *Recorder) Flush(ctx context.Context) error {
-	if r.csv != nil {
-		r.csv.flush()
+	ask := make(chan struct{})
+	select {
+	case r.asks <- ask:
+		<-ask // nothing on the way there blocks
+	case <-r.sub.Done():
+		r.done.Wait()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	if r.history == nil {
 		return nil
@@ -153,9 +219,6 @@ func (r *Recorder) Close() {
 	}
 	r.sub.Close()
 	r.done.Wait()
-	if r.csv != nil {
-		r.csv.flush()
-	}
 	if r.history != nil {
 		r.history.close()
 	}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -82,7 +83,8 @@ func (b *Bus) Publish(e *Event, file, function string, line int) {
 // number for it. An event that is stamped again gets the new values. A CUSTOM
 // event has its subclass as the first header of all.
 func (b *Bus) Stamp(e *Event, file, function string, line int) {
-	headers := make([]Header, 0, len(commonNames)+len(e.Headers))
+	var common [len(commonNames)]Header
+	headers := common[:0]
 	add := func(name, value string) {
 		if value != "" {
 			headers = append(headers, Header{Name: name, Value: value})
@@ -105,12 +107,20 @@ func (b *Bus) Stamp(e *Event, file, function string, line int) {
 	add(commonNames[11], function)
 	add(commonNames[12], strconv.Itoa(line))
 	add(commonNames[13], strconv.FormatUint(b.sequence.Add(1), 10))
-	for i := range e.Headers {
-		if !isCommon(e.Headers[i].Name) {
-			headers = append(headers, e.Headers[i])
+	own := e.Headers
+	if n := len(headers); cap(own)-len(own) >= n && !slices.ContainsFunc(own, func(h Header) bool { return isCommon(h.Name) }) {
+		// It was never stamped, so nobody reads it yet.
+		e.Headers = own[:len(own)+n]
+		copy(e.Headers[n:], own)
+		copy(e.Headers, headers)
+		return
+	}
+	e.Headers = append(make([]Header, 0, len(headers)+len(own)), headers...)
+	for i := range own {
+		if !isCommon(own[i].Name) {
+			e.Headers = append(e.Headers, own[i])
 		}
 	}
-	e.Headers = headers
 }
 
 // isCommon reports whether the bus writes headers of that name itself.

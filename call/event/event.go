@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -55,6 +56,9 @@ type form struct {
 func New(t Type, subclass string) *Event {
 	return &Event{Type: t, Subclass: subclass, Unique: t.unique()}
 }
+
+// Grow makes room for n more headers, and for those that the bus puts in front.
+func (e *Event) Grow(n int) { e.Headers = slices.Grow(e.Headers, n+len(commonNames)) }
 
 // Add puts a header at the end. An empty value deletes the name instead. A
 // value of the form ARRAY::a|:b becomes an array, a name of the form name[N]

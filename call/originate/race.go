@@ -119,7 +119,7 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	if s, err := strconv.Atoi(legVars.Get("leg_progress_timeout")); err == nil && s > 0 {
 		runner.progress = now.Add(time.Duration(s) * time.Second)
 	}
-	runner.stop = c.Notify(r.signal)
+	runner.stop = c.NotifyMarks(r.signal)
 	r.legs = append(r.legs, runner)
 	c.Fire(event.ChannelOutgoing, nil, nil)
 	p := c.Profile()
