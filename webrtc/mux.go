@@ -37,7 +37,7 @@ type udpSocket struct {
 // listenUDP opens the port of addr; 0 is any free one.
 func listenUDP(sockets *udp.Group, addr netip.AddrPort) (*udpSocket, error) {
 	s := &udpSocket{users: map[string]*path{}, peers: map[netip.AddrPort]*path{}}
-	conn, err := sockets.Listen(unmapped(addr), func(b []byte, from netip.AddrPort, _ time.Time) {
+	conn, err := sockets.ListenShared(unmapped(addr), func(b []byte, from netip.AddrPort, _ time.Time) {
 		if n := len(b); n > 0 && n < maxDatagram {
 			s.datagram(b, from)
 		}

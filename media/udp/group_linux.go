@@ -21,6 +21,9 @@ const (
 	full = 256
 	// batch is how many sockets are asked for at once.
 	batch = 128
+	// turn is how many datagrams are taken at most from a socket that many share
+	// before the others have their turn.
+	turn = 32
 )
 
 // Group is a number of sockets that are read together. The zero Group is ready to
@@ -32,11 +35,27 @@ type Group struct {
 
 // Listen opens a socket on addr and begins to read it; port 0 chooses a free one.
 func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	return g.listen(addr, receive, false)
+}
+
+// ListenShared opens a socket on which many far ends meet: it has room for what
+// they send together, and is read by more than one datagram at a time.
+func (g *Group) ListenShared(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	return g.listen(addr, receive, true)
+}
+
+func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Socket, error) {
 	fd, err := bind(addr)
 	if err != nil {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
-	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive}
+	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1}
+	if shared {
+		s.turn = turn
+		// A system that allows less gives what it allows.
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, sharedBuffer)
+		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, sharedBuffer)
+	}
 	if s.local, err = boundTo(fd); err == nil {
 		err = g.add(s)
 	}
@@ -91,6 +110,7 @@ type Socket struct {
 	fd      int
 	six     bool // of IPv6
 	calm    bool // under reader.mu
+	turn    int  // datagrams that are taken at a time
 
 	reading sync.Mutex // held while receive runs
 	writing sync.Mutex
@@ -142,15 +162,18 @@ func (s *Socket) Close() error {
 	return syscall.Close(s.fd)
 }
 
-// read takes one datagram, if there is one.
+// read takes what the socket has, as much as is its turn.
 func (s *Socket) read(buf []byte, at time.Time) {
 	s.reading.Lock()
 	defer s.reading.Unlock()
 	if s.closed {
 		return
 	}
-	// An error is "nothing there" or an ICMP answer to an earlier packet.
-	if n, from, err := receiveFrom(s.fd, buf); err == nil {
+	for range s.turn {
+		n, from, err := receiveFrom(s.fd, buf)
+		if err != nil {
+			return // nothing there, or an ICMP answer to an earlier packet
+		}
 		s.receive(buf[:n], from, at)
 	}
 }
@@ -302,7 +325,7 @@ func (r *reader) run(inner int, gate *os.File) {
 	}
 }
 
-// now takes what has come to the sockets, one datagram of each in turn, for no
+// now takes what has come to the sockets, a turn of each after the other, for no
 // longer than a period. It reports whether there was some, and how long the next
 // may wait.
 func (r *reader) now() (wait time.Duration, some bool) {

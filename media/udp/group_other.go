@@ -15,6 +15,16 @@ type Group struct{}
 
 // Listen opens a socket on addr and begins to read it; port 0 chooses a free one.
 func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	return g.listen(addr, receive, false)
+}
+
+// ListenShared opens a socket on which many far ends meet: it has room for what
+// they send together.
+func (g *Group) ListenShared(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	return g.listen(addr, receive, true)
+}
+
+func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Socket, error) {
 	network := "udp6"
 	switch ip := addr.Addr(); {
 	case ip.Is4():
@@ -25,6 +35,11 @@ func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
 	conn, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(addr))
 	if err != nil {
 		return nil, err
+	}
+	if shared {
+		// A system that allows less gives what it allows, or nothing.
+		_ = conn.SetReadBuffer(sharedBuffer)
+		_ = conn.SetWriteBuffer(sharedBuffer)
 	}
 	s := &Socket{conn: conn}
 	s.done.Go(func() { s.read(receive) })

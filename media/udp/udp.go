@@ -24,6 +24,11 @@ const (
 // ones are no telephone's and are cut off there.
 const MaxDatagram = 1600
 
+// sharedBuffer is what a socket that many far ends share may hold in each direction,
+// in bytes, as far as the system allows it (net.core.rmem_max and wmem_max): a
+// process that gets no processor for a while loses nothing of theirs.
+const sharedBuffer = 4 << 20
+
 // Receive takes a datagram and says nothing. It is called by one goroutine at a
 // time for a Socket, and must not block: the other sockets of the Group wait for
 // it. The bytes are valid, and may be changed, until it returns. It must not close

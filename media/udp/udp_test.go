@@ -134,6 +134,40 @@ func TestSocket_ReadsWhatComesInAHurry(t *testing.T) {
 	}
 }
 
+// A process that gets no processor for a while finds what came meanwhile: half a
+// second of a hundred calls.
+func TestListenShared_HoldsWhatComesWhileNothingReads(t *testing.T) {
+	const calls, packets = 100, 25
+	var g Group
+	var got atomic.Int64
+	busy, free := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	s, err := g.ListenShared(netip.AddrPortFrom(local4, 0), func([]byte, netip.AddrPort, time.Time) {
+		once.Do(func() { close(busy); <-free })
+		got.Add(1)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if limit, err := os.ReadFile("/proc/sys/net/core/rmem_max"); err != nil || len(bytes.TrimSpace(limit)) < len("4194304") {
+		t.Skipf("this system allows buffers of %s bytes: %v", bytes.TrimSpace(limit), err)
+	}
+	far, _ := listen(t, &g, local4, func([]byte, netip.AddrPort, time.Time) {})
+	packet := make([]byte, 172)
+	if err := far.Send(packet, s.Local()); err != nil {
+		t.Fatal(err)
+	}
+	<-busy
+	for range calls * packets {
+		if err := far.Send(packet, s.Local()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(free)
+	eventually(t, "all packets are there", func() bool { return got.Load() == 1+calls*packets })
+}
+
 func TestClose_WaitsForReceiveAndEndsIt(t *testing.T) {
 	var g Group
 	in, leave := make(chan bool), make(chan bool)
