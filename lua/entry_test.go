@@ -1,6 +1,7 @@
 package lua
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -251,4 +252,23 @@ func TestEmail_Composes(t *testing.T) {
 	if _, err = m.compose(); err == nil {
 		t.Error("a missing file was attached")
 	}
+}
+
+// Dialplans make names of what callers say: none leads out of the scripts' directory.
+func TestApplication_NamesStayBelowTheScripts(t *testing.T) {
+	b := newBox(t, "", nil)
+	b.write("inside.lua", prelude+`out("inside")`)
+	b.write("../outside.lua", prelude+`out("outside")`)
+	ch := b.idle()
+	for _, name := range []string{"../outside.lua", "x/../../outside.lua", "./inside.lua"} {
+		err := ch.Call(t.Context(), func(ctx context.Context, ch *call.Channel) error { return ch.Execute(ctx, "lua", name) })
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.until("inside")
+	if logged := b.logged(); strings.Count(logged, "is looked for below") != 2 {
+		t.Errorf("logged:\n%s", logged)
+	}
+	ch.Hangup(call.CauseNormalClearing)
 }

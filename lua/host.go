@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"path/filepath"
 	"runtime"
 	"runtime/metrics"
 	"strings"
@@ -200,6 +201,11 @@ func (h *Host) execute(r request) error {
 	if !c.inline && c.script == "" {
 		h.sw.Log.Printf(call.LogErr, "No code to execute!")
 		return errors.New("no code to execute")
+	}
+	if r.ch != nil && !c.inline && !filepath.IsAbs(c.script) && !filepath.IsLocal(c.script) {
+		// Dialplans make names of what callers say.
+		h.sw.Log.Printf(call.LogErr, "cannot open %s: a name without / in front is looked for below %s only", shorten(c.script, maxShownCommand), h.chunks.dir)
+		return errors.New("a script out of its directory")
 	}
 	name := c.script
 	if c.inline {

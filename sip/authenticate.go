@@ -24,10 +24,25 @@ func (l *leg) secretFor() (secret, bool) {
 	if user, password := l.get("sip_auth_username"), l.get("sip_auth_password"); user != "" && password != "" && l.outbound {
 		return secret{user, password, ""}, true
 	}
-	if l.gateway != nil {
+	l.mu.Lock()
+	astray := l.astray
+	l.mu.Unlock()
+	if l.gateway != nil && !astray {
 		return l.gateway.secret(), true
 	}
 	return secret{}, false
+}
+
+// home reports whether a host is one that the gateway's configuration names. Whoever
+// else a number or a redirection leads to must not learn what its password makes of a
+// challenge.
+func (g *Gateway) home(host string) bool {
+	for _, own := range []string{g.set.proxyHost, g.set.realm, g.set.registerProxy} {
+		if u, err := parseURI("sip:" + strings.TrimPrefix(strings.TrimPrefix(own, "sip:"), "sips:")); err == nil && strings.EqualFold(u.Host, host) {
+			return true
+		}
+	}
+	return false
 }
 
 // authenticate adds credentials for the challenge in res to req, nil if there
@@ -93,6 +108,9 @@ func (l *leg) challenged(ch *call.Channel, req *sip.Request, res *sip.Response) 
 	if !ok {
 		if l.gateway == nil {
 			ch.Log(call.LogWarning, "%s was challenged for realm of a stranger; no gateway and no sip_auth_username: not answered", ch.Name())
+		} else {
+			ch.Log(call.LogWarning, "%s was challenged by %s, which gateway %s does not name: not answered; sip_auth_username and sip_auth_password on the call answer whoever asks",
+				ch.Name(), req.Recipient.Host, l.gateway.name)
 		}
 		return false
 	}

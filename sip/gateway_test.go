@@ -72,6 +72,31 @@ func TestGateway_StrangersRealm_NotAnswered(t *testing.T) {
 	}
 }
 
+// A number with a host of its own, or a redirection, leads to a stranger: the gateway's
+// password is not for its challenges.
+func TestGateway_OtherHost_NotAnswered(t *testing.T) {
+	far := newHouse(t, houseOptions{})
+	h := newHouse(t, houseOptions{gateways: carrierOf(far, `<param name="register" value="false"/>`),
+		plan: `<extension name="astray"><condition field="destination_number" expression="^(home|astray)$"><action application="bridge" data="sofia/gateway/carrier/9196@${host_$1}:` +
+			fmt.Sprint(far.addr().Port()) + `"/></condition></extension>`})
+	h.stack.Store.Globals().Set("host_home", "127.0.0.1")
+	h.stack.Store.Globals().Set("host_astray", "localhost")
+	c := must[*phone.Call](t)(h.phone("1000").Call("home"))
+	ok(t, c.Hangup())
+	before := far.profile().counters.callsIn.Load()
+	c = must[*phone.Call](t)(h.phone("1000").Dial("astray"))
+	recv(t, c.Done())
+	if n := far.profile().counters.callsIn.Load() - before; before != 1 || n != 0 {
+		t.Errorf("%d calls got through to the gateway, %d to the stranger", before, n)
+	}
+	g := h.stack.Gateway("carrier")
+	for host, want := range map[string]bool{"127.0.0.1": true, "TEST.local": true, "localhost": false, "": false} {
+		if g.home(host) != want {
+			t.Errorf("home(%q) is %v", host, !want)
+		}
+	}
+}
+
 func TestDial_BadDestinations_Causes(t *testing.T) {
 	h := newHouse(t, houseOptions{plan: `<extension name="bad"><condition field="destination_number" expression="^bad(.*)$"><action application="set" data="continue_on_fail=true"/><action application="bridge" data="$1"/><action application="park"/></condition></extension>`})
 	for dial, want := range map[string]string{

@@ -69,6 +69,7 @@ type leg struct {
 	refer       chan string     // sipfrag of the NOTIFY that a deflect waits for
 	display     string          // what the far end's display shows: name|number
 	auths       int             // challenges answered
+	astray      bool            // the INVITE went where the gateway does not name a host
 	redirects   int
 	early       sdpAnswerSource
 }

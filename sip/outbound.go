@@ -175,6 +175,7 @@ func (l *leg) buildInvite(ch *call.Channel, body []byte) *wire.Request {
 	l.mu.Lock()
 	l.seq++
 	t, seq, local, remote, contact := l.target, l.seq, l.local, l.remote, l.contact
+	l.astray = l.gateway != nil && len(t.route) == 0 && !l.gateway.home(t.uri.Host)
 	l.mu.Unlock()
 	req := p.newRequest(wire.INVITE, &t, local, remote, l.callID, seq, forwards)
 	put(req, field{"Contact", contact})

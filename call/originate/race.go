@@ -252,6 +252,7 @@ func (r *race) dress(c *call.Channel, v *call.Vars, endpoint string) {
 	for _, x := range v.All() {
 		if strings.Contains(x.Value, "${") && !nested {
 			c.Log(call.LogCrit, "Invalid data (${%s} contains a variable)", x.Name)
+			c.Set(x.Name, "") // the endpoint may have set it, with what is harmless of it
 			continue
 		}
 		c.Set(x.Name, x.Value)
