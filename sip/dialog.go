@@ -274,7 +274,11 @@ func (l *leg) digitsByInfo() bool {
 
 // infoRecord starts or stops a recording as the phone's button says.
 func (l *leg) infoRecord(ch *call.Channel, v string) {
-	template := or(l.profile.settings().params.Get("record-template"), "${uuid}.wav")
+	template := l.profile.settings().params.Get("record-template")
+	if template == "" {
+		ch.Log(call.LogErr, "Record attempted but no template defined.")
+		return
+	}
 	dir := or(l.profile.settings().params.Get("record-path"), "${recordings_dir}")
 	switch {
 	case strings.EqualFold(v, "on"):

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	wire "github.com/emiago/sipgo/sip"
+
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/test/phone"
@@ -186,5 +188,25 @@ func TestLimits_EmptyLinesHideNothing(t *testing.T) {
 	}
 	if n != 3 {
 		t.Errorf("%d messages were read", n)
+	}
+}
+
+// A far end's button records only where the profile says into which file, and only
+// below the directory that it names.
+func TestInfo_RecordOnlyWhereTheProfileSaysSo(t *testing.T) {
+	for _, c := range []struct{ params, want string }{
+		{"", "Record attempted but no template defined."},
+		{`<param name="record-template" value="${sip_h_X-Where}.wav"/><param name="record-path" value="/nowhere"/>`, "leads out of record-path"},
+	} {
+		h := newHouse(t, houseOptions{params: c.params})
+		lines := h.sw.Log.Follow(call.LogErr, 100)
+		defer lines.Close()
+		p := h.phone("1000", func(o *phone.Options) { o.Headers = [][2]string{{"X-Where", "../../tmp/x"}} })
+		a := must[*phone.Call](t)(p.Call("9196"))
+		must[*wire.Response](t)(a.Request(wire.INFO, "", "", [2]string{"Record", "on"}))
+		if l := recv(t, lines.Lines()); !strings.Contains(l.Text, c.want) {
+			t.Errorf("logged %q, want %q", l.Text, c.want)
+		}
+		ok(t, a.Hangup())
 	}
 }
