@@ -2,18 +2,24 @@ package lua
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"io/fs"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/say/prompts"
+	sound "github.com/switchlet/switchlet/media/stream"
 )
 
 // Scripts run by the application lua on a null leg, and what they say through
 // out. The rows are those that were recorded from the reference.
 func TestApplicationLua_Says(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	for _, c := range []struct{ name, script, want string }{
 		{"basics", `out(session:ready(), session:answered(), session:bridged(), session:mediaReady())
@@ -81,6 +87,7 @@ func TestApplicationLua_Says(t *testing.T) {
 
 // Scripts that get digits once they have said "ready".
 func TestSession_SpeaksAndStopsAtItsCallback(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", func(o *Options) {
 		o.Speak = func(ctx context.Context, ch *call.Channel, engine, voice, text string, po call.PlayOptions) (bool, error) {
 			if engine == "broken" {
@@ -99,8 +106,8 @@ func TestSession_SpeaksAndStopsAtItsCallback(t *testing.T) {
 		t.Errorf("logged %s", logged)
 	}
 	// Without a callback digits wait; with one they reach it, and it may stop.
-	ch := b.call(`session:set_tts_params("flite", "slt") out("first") out(session:speak("200"), session:getDigits(1, "", 100))
-		function cb(s, kind, d) out(kind, d.digit) return "break" end session:setInputCallback("cb") out("second") out(session:speak("20000"))`)
+	ch := b.call(`session:set_tts_params("flite", "slt") out("first") out(session:speak("200"), session:getDigits(1, "", 30000))
+		function cb(s, kind, d) out(kind, d.digit) return "break" end session:setInputCallback("cb") out("second") out(session:speak("60000"))`)
 	b.until("first")
 	press(ch, "4")
 	b.until("second")
@@ -111,31 +118,32 @@ func TestSession_SpeaksAndStopsAtItsCallback(t *testing.T) {
 }
 
 func TestApplicationLua_GetsDigits(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	b.play(strings.ReplaceAll(`session:recordFile("TMP/long.wav", 1) for i = 1, 4 do session:insertFile("TMP/long.wav", "TMP/long.wav", 4000) end`, "TMP", b.tmp))
 	for _, c := range []struct{ name, script, digits, want string }{
-		{"terminator", `out("ready") out("got", session:getDigits(5, "#", 3000))`, "12#", "ready\ngot 12"},
-		{"maximum", `out("ready") out("got", session:getDigits(3, "#", 3000)) out("left", session:getDigits(1, "", 100))`, "1234", "ready\ngot 123\nleft 4"},
-		{"between digits", `out("ready") out("got", session:getDigits(3, "#", 3000, 20))`, "1", "ready\ngot 1"},
-		{"read", `session:setVariable("read_terminator_used", "") out("ready") digits = session:read(2, 5, "tone_stream://%(3000,0,440)", 3000, "*#") out("Got dtmf:", digits, "terminator:", session:getVariable("read_terminator_used"))`, "123*", "ready\nGot dtmf: 123 terminator: *"},
+		{"terminator", `out("ready") out("got", session:getDigits(5, "#", 30000))`, "12#", "ready\ngot 12"},
+		{"maximum", `out("ready") out("got", session:getDigits(3, "#", 30000)) out("left", session:getDigits(1, "", 100))`, "1234", "ready\ngot 123\nleft 4"},
+		{"between digits", `out("ready") out("got", session:getDigits(3, "#", 30000, 20))`, "1", "ready\ngot 1"},
+		{"read", `session:setVariable("read_terminator_used", "") out("ready") digits = session:read(2, 5, "tone_stream://%(3000,0,440)", 30000, "*#") out("Got dtmf:", digits, "terminator:", session:getVariable("read_terminator_used"))`, "123*", "ready\nGot dtmf: 123 terminator: *"},
 		{"play and get digits", `out("ready") digits = session:playAndGetDigits(2, 5, 3, 3000, "#", "tone_stream://%(2000,0,440)", "tone_stream://%(40,0,200)", "\\d+", "v") out("Got DTMF digits:", digits, session:getVariable("v"))`, "123#", "ready\nGot DTMF digits: 123 123"},
 		{"star in the expression", `out("ready") out(session:playAndGetDigits(2, 5, 3, 3000, "#", "silence_stream://2000", "", "\\d+|\\*"))`, "12*#", "ready\n12*"},
 		{"callback", `function key_press(s, input_type, data, args) if input_type == "dtmf" then out("Key pressed:", data["digit"], data.duration, args, s == session) if data.digit == "1" then return "break" end end end
-			session:setInputCallback("key_press", "extra") out("ready") out("stopped", session:streamFile("silence_stream://5000")) session:unsetInputCallback()`, "21", "ready\nKey pressed: 2 2000 nil true\nKey pressed: 1 2000 nil true\nstopped 0"},
-		{"callback goes on", `function cb(s, t, data) out("key", data.digit) return "true" end session:setInputCallback("cb", "") out("ready") out("played", session:streamFile("silence_stream://300"))`, "5", "ready\nkey 5\nplayed 1"},
-		{"callback with argument", `function cb(s, t, d, arg) out(t, arg) return "break" end blah = "w00t" session:setInputCallback("cb", "blah") out("ready") out(session:sleep(5000))`, "8", "ready\ndtmf w00t\n0"},
-		{"callback fails", `function cb() error("oops") end session:setInputCallback("cb", "") out("ready") out(session:sleep(5000), session:ready())`, "8", "ready\n0 true"},
-		{"no such callback", `session:setInputCallback("nope", "") out("ready") out(session:sleep(5000))`, "8", "ready\n0"},
+			session:setInputCallback("key_press", "extra") out("ready") out("stopped", session:streamFile("silence_stream://50000")) session:unsetInputCallback()`, "21", "ready\nKey pressed: 2 2000 nil true\nKey pressed: 1 2000 nil true\nstopped 0"},
+		{"callback goes on", `function cb(s, t, data) key = data.digit out("key", key) return "true" end session:setInputCallback("cb", "") out("ready") local r repeat r = session:streamFile("silence_stream://100") until key out("played", r)`, "5", "ready\nkey 5\nplayed 1"},
+		{"callback with argument", `function cb(s, t, d, arg) out(t, arg) return "break" end blah = "w00t" session:setInputCallback("cb", "blah") out("ready") out(session:sleep(50000))`, "8", "ready\ndtmf w00t\n0"},
+		{"callback fails", `function cb() error("oops") end session:setInputCallback("cb", "") out("ready") out(session:sleep(50000), session:ready())`, "8", "ready\n0 true"},
+		{"no such callback", `session:setInputCallback("nope", "") out("ready") out(session:sleep(50000))`, "8", "ready\n0"},
 		{"callback ends a recording", `function cb(s, t, d) out(d.digit) return 'break' end session:setInputCallback("cb", "") out("ready") out(session:recordFile("TMP/cb.wav", 30, 30, 0))`, "5", "ready\n5\n0"},
 		{"callback empties a recording", `function cb() return 'truncate' end session:setInputCallback("cb", "") out("ready") session:recordFile("TMP/cut.wav", 30) out(io.open("TMP/cut.wav"):seek("end"))`, "5", "ready\n0"},
 		{"callback during a phrase", `function cb(s, t, d) out("key", d.digit) return "break" end session:setInputCallback("cb", "") out("ready") session:sayPhrase("nothing", "1", "en") out("said", session:ready())`, "7", "ready\nkey 7\nsaid true"},
-		{"callback nests", `function cb(s, t, d) out("in", d.digit) if d.digit == "1" then out(session:getDigits(1, "", 3000)) end return "break" end session:setInputCallback("cb", "") out("ready") session:sleep(5000) out("done")`, "12", "ready\nin 1\n2\ndone"},
-		{"collect digits", `function cb(s, t, d) out("key", d.digit) end session:setInputCallback("cb", "") out("ready") out(session:collectDigits(30, 2000))`, "12", "ready\nkey 1\nkey 2\n0"},
+		{"callback nests", `function cb(s, t, d) out("in", d.digit) if d.digit == "1" then out(session:getDigits(1, "", 30000)) end return "break" end session:setInputCallback("cb", "") out("ready") session:sleep(50000) out("done")`, "12", "ready\nin 1\n2\ndone"},
+		{"collect digits", `function cb(s, t, d) out("key", d.digit) end session:setInputCallback("cb", "") out("ready") out(session:collectDigits(30, 30000))`, "12", "ready\nkey 1\nkey 2\n0"},
 		{"seek", `function cb(s, t, d) out("key", d.digit) return "seek:+60000" end session:setInputCallback("cb", "") out("ready") out(session:streamFile("TMP/long.wav"))`, "1", "ready\nkey 1\n1"},
-		{"menu", `local top = freeswitch.IVRMenu(nil, "top", "tone_stream://%(60,0,440)", "tone_stream://%(40,0,480)", "tone_stream://%(40,0,200)", "tone_stream://%(40,0,300)", nil, nil, nil, nil, nil, 3, 400, 1, 2000, 3, 2)
+		{"menu", `local top = freeswitch.IVRMenu(nil, "top", "tone_stream://%(60,0,440)", "tone_stream://%(40,0,480)", "tone_stream://%(40,0,200)", "tone_stream://%(40,0,300)", nil, nil, nil, nil, nil, 3, 400, 1, 20000, 3, 2)
 			top:bindAction("menu-exec-app", "set cf_menu=yes", "2") top:bindAction("menu-exec-app", "set cf_pat=$1", "/^(4)$/") top:bindAction("menu-exit", "", "9") out("ready") top:execute(session, "top") out("chosen", session:getVariable("cf_menu"), session:getVariable("cf_pat"), session:getVariable("ivr_menu_status"))`, "2479", "ready\nchosen yes 4 success"},
-		{"submenu", `local top = freeswitch.IVRMenu(nil, "top", "silence_stream://10", nil, nil, nil, nil, nil, nil, nil, nil, 3, 400, 1, 2000, 3, 3)
-			local sub = freeswitch.IVRMenu(top, "sub", "silence_stream://10", nil, nil, nil, nil, nil, nil, nil, nil, 3, 400, 1, 2000, 3, 3)
+		{"submenu", `local top = freeswitch.IVRMenu(nil, "top", "silence_stream://10", nil, nil, nil, nil, nil, nil, nil, nil, 3, 400, 1, 20000, 3, 3)
+			local sub = freeswitch.IVRMenu(top, "sub", "silence_stream://10", nil, nil, nil, nil, nil, nil, nil, nil, 3, 400, 1, 20000, 3, 3)
 			top:bindAction("menu-sub", "sub", "1") sub:bindAction("menu-exec-app", "set in=sub", "5") sub:bindAction("menu-back", "", "0") top:bindAction("menu-exit", "", "9") out("ready") top:execute(session, "top") out(session:getVariable("in"))`, "1509", "ready\nsub"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -271,7 +279,9 @@ func TestSession_MadeCallGoesOnAfterTransfer(t *testing.T) {
 }
 
 func TestDemo_GreetsByNameAndGoesThroughItsMenu(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", func(o *Options) { o.Builtin = Scripts() })
+	b.sw.Sounds = sounds{&sound.Opener{SoundDir: b.tmp, Prompts: blips{prompts.FS()}}}
 	b.conf.Globals().Set("demo_operator", "null/agent")
 	b.conf.Globals().Set("recordings_dir", b.tmp)
 	for visit := range 2 {
@@ -317,6 +327,26 @@ func TestDemo_GreetsByNameAndGoesThroughItsMenu(t *testing.T) {
 	if got := b.lua(`freeswitch.Dbh("sqlite://demo"):query("SELECT name, visits FROM callers", function(row) stream:write(row.name .. " " .. row.visits) end)`); got != "O'Hara 2" {
 		t.Errorf("callers: %q", got)
 	}
+}
+
+// blips has the recordings of another file system, each 20 ms short.
+type blips struct{ recordings fs.FS }
+
+func (b blips) Open(name string) (fs.File, error) {
+	if _, err := fs.Stat(b.recordings, name); err != nil {
+		return nil, err
+	}
+	const samples = 160
+	wav := []byte("RIFF")
+	wav = binary.LittleEndian.AppendUint32(wav, 36+2*samples)
+	wav = append(wav, "WAVEfmt "...)
+	wav = binary.LittleEndian.AppendUint32(wav, 16)
+	for _, v := range []uint16{1, 1, 8000, 0, 16000, 0, 2, 16} { // PCM, mono, 8000 Hz, 16000 bytes a second
+		wav = binary.LittleEndian.AppendUint16(wav, v)
+	}
+	wav = append(wav, "data"...)
+	wav = binary.LittleEndian.AppendUint32(wav, 2*samples)
+	return fstest.MapFS{"blip": {Data: append(wav, make([]byte, 2*samples)...)}}.Open("blip")
 }
 
 func TestHost_HundredsOfCallsAtOnce(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 // Scripts run by the command lua, and what they answer. The rows are those that
 // were recorded from the reference, as far as they need no call.
 func TestCommandLua_Answers(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	for _, c := range []struct{ name, script, args, want string }{
 		{"stream write", `stream:write("a") stream:write("b\n") stream:write("c")`, "", "a*c"},

@@ -6,6 +6,7 @@ import (
 )
 
 func TestDbh(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	for _, c := range []struct{ name, script, want string }{
 		{"guide", `assert(dbh:connected())

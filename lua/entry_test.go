@@ -114,6 +114,7 @@ func TestDialplan_LUA(t *testing.T) {
 }
 
 func TestHangupHook_FindsTheCallInEnv(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	hook := b.script(`out(argv[1], env:getHeader("my_custom_var"), env:getHeader("uuid") == argv[2], string.find(env:serialize(), "my_custom_var: foobar") ~= nil, session)`)
 	ch := b.call(`session:setVariable("api_hangup_hook", "lua `+hook+` tok ${uuid}")`, call.Var{Name: "my_custom_var", Value: "foobar"})
@@ -148,6 +149,7 @@ func TestHooksOfAnswer_RunScripts(t *testing.T) {
 }
 
 func TestGroupConfirm_AsksAScript(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	b.write("confirm.lua", prelude+`out("asked", argv[1], session:ready()) if argv[1] == "no" then session:hangup("CALL_REJECTED") end`)
 	got := b.lua(`for _, answer in ipairs({"yes", "no"}) do
@@ -161,6 +163,7 @@ func TestGroupConfirm_AsksAScript(t *testing.T) {
 }
 
 func TestMenuAndDialplan_RunScripts(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	b.write("inner.lua", prelude+`out("inner", argv[1], session:ready())`)
 	ch := b.call(`local top = freeswitch.IVRMenu(nil, "top", "silence_stream://5000", nil, nil, nil, nil, nil, 3, 200, 1, 2000, 3)
@@ -184,6 +187,7 @@ func TestMenuAndDialplan_RunScripts(t *testing.T) {
 
 // A level that gives up leads back to the one above it.
 func TestMenu_LevelThatGivesUpLeadsBack(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	ch := b.call(`local top = freeswitch.IVRMenu(nil, "top", "silence_stream://5000", nil, nil, nil, nil, nil, nil, nil, nil, 3, 100, 1, 5000, 3, 3)
 		local sub = freeswitch.IVRMenu(top, "sub", "silence_stream://20", nil, nil, nil, nil, nil, nil, nil, nil, 3, 50, 1, 60, 2, 2)
@@ -209,6 +213,7 @@ func TestExpansion_LuaInBraces(t *testing.T) {
 }
 
 func TestHTTP_ErrorIsHTML(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	out, err := b.sw.Run(t.Context(), "lua", b.script(`error("x")`), nil, map[string]string{"http-uri": "/api/lua"})
 	if err != nil || out != "<H2>Error Executing Script</H2>" {

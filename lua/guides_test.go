@@ -54,6 +54,7 @@ func readExamples(t *testing.T) []example {
 // TestGuides runs every example of the guides and sees that it does what they say,
 // without an error unless one is meant.
 func TestGuides(t *testing.T) {
+	t.Parallel()
 	list := readExamples(t)
 	if len(list) < 55 {
 		t.Errorf("%d examples, there were more", len(list))

@@ -9,6 +9,7 @@ import (
 // Where the machine differs from Lua 5.2 by itself. Each row is an expression and
 // what 5.2 makes of it.
 func TestLanguage_IsLua52(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	for expression, want := range map[string]string{
 		`"\x41\z

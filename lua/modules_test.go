@@ -11,6 +11,7 @@ import (
 )
 
 func TestRequire_ModulesWithoutFiles(t *testing.T) {
+	t.Parallel()
 	b := newBox(t, "", nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)

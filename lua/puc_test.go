@@ -35,6 +35,7 @@ var pucName = regexp.MustCompile(`^(.*?)(?: (5\.[13]))?$`)
 // TestLanguage_IsPUCs compares what programs write here with what Debian's lua5.1
 // and lua5.3 write.
 func TestLanguage_IsPUCs(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("testdata/puc.txt")
 	if err != nil {
 		t.Fatal(err)
