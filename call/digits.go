@@ -139,10 +139,6 @@ func (c *Channel) NextDigit() (media.Digit, bool) {
 	}
 }
 
-// TakeDigit fires the DTMF event of a digit that whoever intercepts digits has
-// taken as an application would.
-func (c *Channel) TakeDigit(d media.Digit) { c.fireDigit(d) }
-
 func (c *Channel) fireDigit(d media.Digit) {
 	if !c.True("sensitive_dtmf") {
 		if old := c.vars.Get("digits_dialed"); len(old) < 512 {

@@ -29,7 +29,13 @@ type PlayOptions struct {
 
 // Phrases plays the names that stand for speech: "phrase:MACRO[:DATA]" and
 // "say:TEXT" (call/say).
+//
+// Phrase and SayArgs do what the applications phrase and say do, with the options of a
+// playback: a macro on data in a language ("" is the call's), and
+// "MODULE TYPE METHOD [GENDER] TEXT".
 type Phrases interface {
+	Phrase(ctx context.Context, ch *Channel, macro, data, lang string, o PlayOptions) (bool, error)
+	SayArgs(ctx context.Context, ch *Channel, args string, o PlayOptions) (bool, error)
 	// Play returns like Channel.Play.
 	Play(ctx context.Context, ch *Channel, name string, o PlayOptions) (bool, error)
 }

@@ -111,6 +111,7 @@ func newBox(t testing.TB, luaConf string, change func(*Options)) *box {
 	})
 	dir, cache := directory.New(b.conf), regex.NewCache(100)
 	b.sw.AddApplications(testApplications()...)
+	b.sw.Phrases = talker{}
 	b.sw.AddCommands(testCommands(cache)...)
 	b.sw.AddEndpoint("null", endpoint.Null{})
 	b.sw.AddEndpoint("loopback", endpoint.Loopback{})

@@ -111,17 +111,24 @@ func (e example) run(t *testing.T) {
 		t.Errorf("it replies %q, want %q", reply, want[0])
 	}
 	var logged strings.Builder
+	limit := time.After(patience)
+	for _, want := range e.keys["logs"] {
+		for late := false; !late && !strings.Contains(logged.String(), want); {
+			select {
+			case l := <-log.Lines():
+				logged.WriteString(l.Text)
+			case <-limit:
+				late = true
+				t.Errorf("not logged: %q in\n%s", want, logged.String())
+			}
+		}
+	}
 	for done := false; !done; {
 		select {
 		case l := <-log.Lines():
 			logged.WriteString(l.Text)
 		default:
 			done = true
-		}
-	}
-	for _, want := range e.keys["logs"] {
-		if !strings.Contains(logged.String(), want) {
-			t.Errorf("not logged: %q in\n%s", want, logged.String())
 		}
 	}
 	b.mu.Lock()
@@ -146,6 +153,9 @@ func (e example) run(t *testing.T) {
 			}
 			found = string(ev.Type) == want || ev.Get("Event-Subclass") == want
 		}
+	}
+	if e.get("fails", "") != "" {
+		b.eventually("a failure is told of", func() bool { return len(b.host.Failures()) > 0 })
 	}
 	failures := b.host.Failures()
 	if want := e.get("fails", ""); want == "" && len(failures) > 0 {

@@ -79,8 +79,10 @@ const (
 const (
 	watchInterval = 25 * time.Millisecond
 	weighShare    = 5
-	// weighPatience is how long one is waited for that has not yet told its weight.
-	weighPatience = 200 * time.Millisecond
+	// weighPatience is how long one is waited for that has not yet told its weight, and
+	// how long one that was ended has for giving its memory back before the next is.
+	// On a machine that has much to do even that is soon over.
+	weighPatience = 2 * time.Second
 )
 
 // ErrClosed is the cause of scripts that end because the Host closes.
@@ -128,6 +130,7 @@ type Host struct {
 	lastID   uint64
 	bounds   Limits
 	failures []Failure // the oldest first
+	ended    time.Time // when the last script was ended for want of memory
 	undo     []func()  // hooks and bindings
 }
 
@@ -370,6 +373,9 @@ func (h *Host) endHeaviest() {
 	defer h.mu.Unlock()
 	var heaviest *script
 	now := time.Now()
+	if since := now.Sub(h.ended); since < 2*watchInterval || since < weighPatience && h.dying() {
+		return
+	}
 	for s, w := range h.scripts {
 		if s.resting.Load() == 0 && s.weight.Load() == 0 {
 			if w.weighed.IsZero() {
@@ -385,8 +391,19 @@ func (h *Host) endHeaviest() {
 		}
 	}
 	if heaviest != nil {
+		h.ended = now
 		heaviest.cancel(errHeap)
 	}
+}
+
+// dying reports whether a script that was ended is still there; h.mu is held.
+func (h *Host) dying() bool {
+	for s := range h.scripts {
+		if s.ctx.Err() != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // heapSize is the memory in use by objects of the heap, in bytes.

@@ -271,60 +271,39 @@ func sessionSay(a *arguments, x *session) int {
 			return 0
 		}
 	}
-	if a.s.host.sw.Application("say") == nil {
-		x.log(call.LogErr, fmt.Sprintf("Invalid SAY Interface [%s]!\n", a.str(1)))
-		return 0
-	}
 	words := []string{a.str(1), a.str(2), a.str(3)}
 	if gender := a.str(4); gender != "" {
 		words = append(words, gender)
 	}
-	x.perform(a.L, "say", strings.Join(append(words, a.str(0)), " "))
+	x.announce(a.L, "say", func(ctx context.Context, ch *call.Channel, p call.Phrases, o call.PlayOptions) (bool, error) {
+		return p.SayArgs(ctx, ch, strings.Join(append(words, a.str(0)), " "), o)
+	})
 	return 0
 }
 
 func sessionSayPhrase(a *arguments, x *session) int {
-	if a.s.host.sw.Application("phrase") == nil {
-		x.log(call.LogErr, fmt.Sprintf("Can't find macro %s.\n", a.str(0)))
-		return 0
-	}
-	language := a.str(2)
-	before := x.ch.Get("language")
-	if language != "" {
-		x.ch.Set("language", language)
-	}
-	x.perform(a.L, "phrase", a.str(0)+","+a.str(1))
-	if language != "" {
-		x.ch.Set("language", before)
-	}
+	x.announce(a.L, a.str(0), func(ctx context.Context, ch *call.Channel, p call.Phrases, o call.PlayOptions) (bool, error) {
+		return p.Phrase(ctx, ch, a.str(0), a.str(1), a.str(2), o)
+	})
 	return 0
 }
 
-// perform runs an application that plays something, with the input callback
-// seeing the digits meanwhile; a result that does not go on ends it.
-func (x *session) perform(L *glua.LState, app, data string) error {
-	if x.callback == "" {
-		return x.execute(app, data)
+// announce says something by phrases and recordings. The input callback sees digits and
+// events meanwhile; a result that does not go on ends it.
+func (x *session) announce(L *glua.LState, about string, say func(context.Context, *call.Channel, call.Phrases, call.PlayOptions) (bool, error)) {
+	phrases := x.s.host.sw.Phrases
+	if phrases == nil {
+		x.log(call.LogErr, about+": nothing says phrases\n")
+		return
 	}
-	return x.do(func(ctx context.Context, ch *call.Channel) error {
-		ch.Intercept(interceptName, func(d media.Digit) bool {
-			return ch.Post(&call.Message{Run: func(context.Context, *call.Channel) {
-				ch.TakeDigit(d)
-				if x.input(L, "dtmf", x.digitTable(d)).verb != goOn {
-					ch.Break(true)
-				}
-			}}) == nil
-		})
-		defer ch.Intercept(interceptName, nil)
-		for {
-			// Digits that were waiting before come first.
-			d, ok := ch.NextDigit()
-			if !ok {
-				return ch.Execute(ctx, app, data)
-			}
-			if x.input(L, "dtmf", x.digitTable(d)).verb != goOn {
-				return call.ErrStopped
-			}
+	err := x.do(func(ctx context.Context, ch *call.Channel) error {
+		if err := ch.PreAnswer(ctx); err != nil {
+			return err
 		}
+		_, err := say(ctx, ch, phrases, x.stopOptions(L))
+		return err
 	})
+	if err != nil {
+		x.complain(err, about)
+	}
 }

@@ -37,10 +37,6 @@ func testApplications() []call.Application {
 			_, err := ch.Play(ctx, args, call.PlayOptions{})
 			return err
 		}),
-		app("phrase", 0, func(ctx context.Context, ch *call.Channel, args string) error {
-			_, err := ch.Play(ctx, "silence_stream://60000", call.PlayOptions{})
-			return err
-		}),
 		app("bridge", call.NoMedia, func(ctx context.Context, ch *call.Channel, args string) error {
 			b, err := originate.Dial(ctx, ch.Switch(), args, originate.Options{Originator: ch})
 			if err != nil {
@@ -49,6 +45,26 @@ func testApplications() []call.Application {
 			return ch.Bridge(ctx, b)
 		}),
 	}
+}
+
+// talker says phrases: every macro is a minute long, except for those that are missing.
+type talker struct{}
+
+func (talker) Play(context.Context, *call.Channel, string, call.PlayOptions) (bool, error) {
+	return false, errors.New("nothing speaks here")
+}
+
+func (talker) Phrase(ctx context.Context, ch *call.Channel, macro, data, lang string, o call.PlayOptions) (bool, error) {
+	if macro == "missing" {
+		return false, errors.New("Can't find macro missing.")
+	}
+	ch.Set("phrase", macro+"|"+data+"|"+lang)
+	return ch.Play(ctx, "silence_stream://60000", o)
+}
+
+func (talker) SayArgs(ctx context.Context, ch *call.Channel, args string, o call.PlayOptions) (bool, error) {
+	ch.Set("said", args)
+	return ch.Play(ctx, "silence_stream://20", o)
 }
 
 // testCommands are as much of the commands as the tests need.

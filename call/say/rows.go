@@ -54,13 +54,18 @@ func parseSay(args string) (Request, bool) {
 }
 
 func (a *Announcements) sayApplication(ctx context.Context, ch *call.Channel, args string) error {
+	_, err := a.SayArgs(ctx, ch, args, stoppable(ch))
+	return err
+}
+
+// SayArgs is Say with the argument of the application say.
+func (a *Announcements) SayArgs(ctx context.Context, ch *call.Channel, args string, o call.PlayOptions) (bool, error) {
 	module, rest, _ := strings.Cut(strings.TrimSpace(args), " ")
 	r, ok := parseSay(rest)
 	if !ok {
-		return errors.New("usage: " + saySyntax)
+		return false, errors.New("usage: " + saySyntax)
 	}
-	_, err := a.Say(ctx, ch, module, r, stoppable(ch))
-	return err
+	return a.Say(ctx, ch, module, r, o)
 }
 
 func (a *Announcements) phraseApplication(ctx context.Context, ch *call.Channel, args string) error {

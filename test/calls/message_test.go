@@ -1,7 +1,6 @@
 package calls
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -115,37 +114,5 @@ func TestMessages_EchoOfTheBuiltInTree(t *testing.T) {
 	write(t, alice, "9196", "${status} & ${hupall()}")
 	if m := text(t, alice); string(m.Body()) != "Hello, you said: ${status} & ${hupall()}" {
 		t.Errorf("the answer is %q", m.Body())
-	}
-}
-
-// A macro of phrases may run a script, on the call for which it speaks.
-func TestPhrase_ActionExecuteRunsAScript(t *testing.T) {
-	b := box.Start(t, box.Setup{
-		Files: map[string]string{"lang/en/ivr/own.xml": `<include>
- <macro name="with_script"><input pattern="^(\d+)$"><match>
-  <action function="execute" data="set(before=${got})"/>
-  <action function="execute" data="lua(macro.lua $1 last)"/>
-  <action function="execute" data="set(after=${got})"/>
- </match></input></macro>
-</include>`,
-			"dialplan/default/00_phrase.xml": `<include>
-<extension name="phrase"><condition field="destination_number" expression="^7(\d+)$">
-  <action application="answer"/><action application="phrase" data="with_script,$1"/><action application="park"/>
-</condition></extension>
-</include>`},
-		Scripts: map[string]string{"macro.lua": `session:setVariable("got", argv[1] .. "-" .. argv[2] .. "-" .. tostring(session:ready()))`},
-	})
-	c := b.ESL(t)
-	out := b.API(t, c, "originate {origination_uuid=phrase}null/x 742 XML default")
-	if !strings.HasPrefix(out, "+OK") {
-		t.Fatal(out)
-	}
-	box.Eventually(t, 10*time.Second, "the call is parked", func() bool {
-		return b.API(t, c, "uuid_getvar phrase current_application") == "park"
-	})
-	for name, want := range map[string]string{"before": "_undef_", "got": "42-last-true", "after": "42-last-true"} {
-		if got := b.API(t, c, "uuid_getvar phrase "+name); got != want {
-			t.Errorf("%s is %q, want %q", name, got, want)
-		}
 	}
 }
