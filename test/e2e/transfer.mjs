@@ -6,7 +6,7 @@
 //
 // It calls the number, hears its tone (--hz), asks another (--ask, whose tone is
 // --ask-hz), goes back, asks somebody who refuses (--refuses), is back by itself,
-// asks the second again and connects the two. Standard error gets a line for each
+// asks the second again, loads the page anew, and connects the two. Standard error gets a line for each
 // step. The exit status is 0 if all was well; else 1, and "problems" says why.
 
 import { parseArgs } from "node:util";
@@ -37,10 +37,15 @@ async function run(browser) {
   const talksTo = (who) => state(page, new RegExp(`^In call with .*${who}`));
   const ask = async (who) => { await type("Transfer to", who); await press("button", "Ask first"); };
 
+  const signIn = async () => {
+    await page.fill("#login", "");
+    await type("Extension", o.login);
+    await type("Password", o.password);
+    await page.keyboard.press("Enter");
+  };
+
   await page.goto(o.url);
-  await type("Extension", o.login);
-  await type("Password", o.password);
-  await page.keyboard.press("Enter");
+  await signIn();
   await state(page, /^Ready/);
   await type("Number", o.number);
   await page.keyboard.press("Enter");
@@ -69,6 +74,12 @@ async function run(browser) {
   await ask(o.ask);
   await talksTo(o.ask);
   await hears(o["ask-hz"]);
+  await page.reload();
+  await signIn();
+  await talksTo(o.ask);
+  await waits.waitFor();
+  await hears(o["ask-hz"]);
+  step("loaded again");
   await press("button", "Complete transfer", "Space");
   await state(page, new RegExp(`^Transferred .*${o.number}.* to .*${o.ask}`));
   if (await page.isEnabled("#hangup")) problems.push("there is still a call");
