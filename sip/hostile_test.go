@@ -117,10 +117,15 @@ func TestDigest_TheSameCredentialsTwiceAtOnce_OneIsTaken(t *testing.T) {
 	c := newChallenges(time.Minute)
 	now := time.Now()
 	n := c.issue(now)
-	if c.check(n, 1, now) != nil || c.check(n, 1, now) != nil {
-		t.Fatal("refused")
+	for range 2 { // both are looked at before either is taken
+		if err := c.check(n, 1, now); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if c.spend(n, 1, now) != nil || c.spend(n, 1, now) == nil {
+	if err := c.spend(n, 1, now); err != nil {
+		t.Error(err)
+	}
+	if c.spend(n, 1, now) == nil {
 		t.Error("both were taken")
 	}
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
-	"github.com/pion/stun/v4"
 
 	"github.com/switchlet/switchlet/media"
 )
@@ -68,8 +67,8 @@ func TestShortcut_HandshakeWithoutCertificate_OpensNothing(t *testing.T) {
 	ours, err := parseDescription(offer)
 	must(t, err)
 
-	agent, err := ice.NewAgent(&ice.AgentConfig{NetworkTypes: []ice.NetworkType{ice.NetworkTypeUDP4}, IncludeLoopback: true,
-		Urls: []*stun.URI{}, MulticastDNSMode: ice.MulticastDNSModeDisabled, InterfaceFilter: func(name string) bool { return name == "lo" }})
+	agent, err := ice.NewAgentWithOptions(ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}), ice.WithIncludeLoopback(),
+		ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled), ice.WithInterfaceFilter(func(name string) bool { return name == "lo" }))
 	must(t, err)
 	defer agent.Close()
 	d, at, a := negotiated(t, answerOf(t, agent), prefs)
