@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -14,11 +15,60 @@ import (
 	"github.com/switchlet/switchlet/media/sdp"
 )
 
+// overtaken is how long a request waits for one that was sent before it.
+const overtaken = 100 * time.Millisecond
+
+// inTurn waits until the request before that with number seq was handled, but not
+// for long: each has a goroutine of its own, and the later may run first, or come
+// first over UDP. Two digits by INFO would change places otherwise, or a digit
+// before a hold be refused as old.
+func (l *leg) inTurn(ctx context.Context, seq uint32) {
+	var limit *time.Timer
+	for {
+		l.mu.Lock()
+		if l.handled == 0 || seq <= l.handled+1 {
+			l.mu.Unlock()
+			return
+		}
+		if l.moved == nil {
+			l.moved = make(chan struct{})
+		}
+		moved := l.moved
+		l.mu.Unlock()
+		if limit == nil {
+			limit = time.NewTimer(overtaken)
+			defer limit.Stop()
+		}
+		select {
+		case <-moved:
+		case <-limit.C:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// goOn lets the request after that with number seq have its turn.
+func (l *leg) goOn(seq uint32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if seq > l.handled {
+		l.handled = seq
+		if l.moved != nil {
+			close(l.moved)
+			l.moved = nil
+		}
+	}
+}
+
 // receive gets the requests inside the leg's dialog.
 func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx) {
 	p := l.profile
+	seq := req.CSeq().SeqNo
+	l.inTurn(ctx, seq)
 	l.mu.Lock()
-	seq, last := req.CSeq().SeqNo, l.remoteSeq
+	last := l.remoteSeq
 	ended := l.state == legEnded
 	ch := l.ch
 	wrongTag := l.remoteTag != "" && tag(req.From().Params) != l.remoteTag
@@ -33,6 +83,11 @@ func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx)
 	case seq < last:
 		p.respond(req, tx, 500, phrase(500))
 		return
+	}
+	if req.Method == wire.INFO {
+		defer l.goOn(seq)
+	} else {
+		l.goOn(seq)
 	}
 	switch req.Method {
 	case wire.BYE:

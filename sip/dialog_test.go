@@ -114,6 +114,32 @@ func TestInfo_Digit_ReachesTheCall(t *testing.T) {
 	}
 }
 
+func TestInfo_DigitsThatOvertakeEachOther_KeepTheirOrder(t *testing.T) {
+	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`,
+		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="4 4 silence_stream://1000 got 5000 #"/><action application="park"/></condition></extension>`})
+	c := must[*phone.Call](t)(h.phone("1000").Call("digits"))
+	for _, pair := range [][2]string{{"5", "7"}, {"1", "9"}} {
+		res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=" + pair[0] + "\r\n", "Signal=" + pair[1] + "\r\n"})
+		ok(t, err)
+		for i, r := range res {
+			if r.StatusCode != 200 {
+				t.Errorf("digit %s: %d", pair[i], r.StatusCode)
+			}
+		}
+	}
+	digits := ""
+	h.wait("four digits", func(e *event.Event) bool {
+		if e.Type == event.DTMF {
+			digits += e.Get("DTMF-Digit")
+		}
+		return len(digits) == 4
+	})
+	if digits != "5719" {
+		t.Errorf("digits %q", digits)
+	}
+	ok(t, c.Hangup())
+}
+
 func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	out, in := h.pair()

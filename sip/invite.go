@@ -108,7 +108,8 @@ func (p *Profile) inboundLeg(req *wire.Request, tx *wire.ServerTx, localTag stri
 	transport := strings.ToLower(req.Transport())
 	source := sourceOf(req)
 	l := &leg{profile: p, callID: req.CallID().Value(), localTag: localTag, started: time.Now(),
-		invite: req, tx: tx, peer: source.Addr(), remoteTag: tag(req.From().Params), remoteSeq: req.CSeq().SeqNo}
+		invite: req, tx: tx, peer: source.Addr(), remoteTag: tag(req.From().Params),
+		remoteSeq: req.CSeq().SeqNo, handled: req.CSeq().SeqNo}
 	l.local = req.To().Value()
 	l.remote = req.From().Value()
 	l.target = target{uri: *req.Contact().Address.Clone(), transport: transport}

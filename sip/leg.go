@@ -42,9 +42,11 @@ type leg struct {
 	local     string // From of our requests, with tag
 	remote    string // To of our requests, with tag
 	target    target
-	peer      netip.Addr // signalling host of the far end
-	seq       uint32     // CSeq of our last request
-	remoteSeq uint32
+	peer      netip.Addr     // signalling host of the far end
+	seq       uint32         // CSeq of our last request
+	remoteSeq uint32         // CSeq of the far end's last request
+	handled   uint32         // CSeq up to which the next request need not wait
+	moved     chan struct{}  // closed when handled grows; nil: nobody waits
 	invite    *wire.Request  // that made the call, ours or theirs
 	tx        *wire.ServerTx // of the INVITE that is not answered yet
 	contact   string         // Contact value that we show

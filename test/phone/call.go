@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -339,6 +340,34 @@ func (c *Call) Request(method sip.RequestMethod, contentType, body string, heade
 		r.SetBody(nil)
 	}
 	return c.phone.do(r)
+}
+
+// Overtaken sends two requests inside the call, the second of them first, and
+// returns both final responses in the order in which they were meant.
+func (c *Call) Overtaken(method sip.RequestMethod, contentType string, bodies [2]string) ([2]*sip.Response, error) {
+	var requests [2]*sip.Request
+	for i, body := range bodies {
+		r, err := c.inside(method)
+		if err != nil {
+			return [2]*sip.Response{}, err
+		}
+		r.AppendHeader(sip.NewHeader("Content-Type", contentType))
+		r.SetBody([]byte(body))
+		requests[i] = r
+	}
+	type result struct {
+		res *sip.Response
+		err error
+	}
+	late := make(chan result, 1)
+	c.phone.work.Go(func() {
+		res, err := c.phone.do(requests[1])
+		late <- result{res, err}
+	})
+	time.Sleep(20 * time.Millisecond)
+	first, err := c.phone.do(requests[0])
+	second := <-late
+	return [2]*sip.Response{first, second.res}, errors.Join(err, second.err)
 }
 
 // Hangup ends an answered call.
