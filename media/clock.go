@@ -67,7 +67,7 @@ const (
 	// worthSharing is how much work a tick must be, all workers together, for the
 	// next one to be shared: below it, waking others costs more than they save, and
 	// what a port works on stays in one processor's memory.
-	worthSharing = FrameTime / 10
+	worthSharing = FrameTime / 4
 )
 
 func newClock(workers int) *Clock {

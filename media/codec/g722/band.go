@@ -74,15 +74,18 @@ func (b *band) zeros(d0 int32) int32 {
 	if d0 != 0 {
 		step = 128
 	}
-	var sum int32
-	newer := d0
-	for i := 1; i < 7; i++ {
-		sign := (b.d[i] ^ d0) >> 31 // -1 where the signs differ
-		c := (step ^ sign - sign) + b.b[i]*32640>>15
-		b.b[i] = c
-		sum += c * newer >> 15
-		b.d[i], newer = newer, b.d[i]
-	}
+	// Written out, what the line holds stays in registers; this is the inner loop.
+	d1, d2, d3, d4, d5, d6 := b.d[1], b.d[2], b.d[3], b.d[4], b.d[5], b.d[6]
+	s1, s2, s3, s4, s5, s6 := (d1^d0)>>31, (d2^d0)>>31, (d3^d0)>>31, (d4^d0)>>31, (d5^d0)>>31, (d6^d0)>>31 // -1 where the signs differ
+	c1 := (step ^ s1 - s1) + b.b[1]*32640>>15
+	c2 := (step ^ s2 - s2) + b.b[2]*32640>>15
+	c3 := (step ^ s3 - s3) + b.b[3]*32640>>15
+	c4 := (step ^ s4 - s4) + b.b[4]*32640>>15
+	c5 := (step ^ s5 - s5) + b.b[5]*32640>>15
+	c6 := (step ^ s6 - s6) + b.b[6]*32640>>15
+	b.b[1], b.b[2], b.b[3], b.b[4], b.b[5], b.b[6] = c1, c2, c3, c4, c5, c6
+	b.d[1], b.d[2], b.d[3], b.d[4], b.d[5], b.d[6] = d0, d1, d2, d3, d4, d5
+	sum := c1*d0>>15 + c2*d1>>15 + c3*d2>>15 + c4*d3>>15 + c5*d4>>15 + c6*d5>>15
 	return saturate(sum)
 }
 
