@@ -155,11 +155,10 @@ func (s *Session) open(sockets *udp.Group, port uint16) bool {
 		return false
 	}
 	if s.opts.RTCP > 0 && !s.opts.Mux {
-		if s.rtcp, err = sockets.Listen(netip.AddrPortFrom(s.local.Addr(), port+1), s.control); err != nil {
+		if s.rtcp, err = s.conn.Beside(netip.AddrPortFrom(s.local.Addr(), port+1), s.control); err != nil {
 			s.conn.Close()
 			return false
 		}
-		s.rtcp.Calm(true)
 	}
 	return true
 }

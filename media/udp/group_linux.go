@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// full is how many sockets a reader has before the next one is begun: few, so
-	// that packets come together; not too few, so that no processor is idle while
+	// full is how many sockets a reader has before the next one is begun: many, so
+	// that packets come together; not too many, so that no processor is idle while
 	// another is full.
-	full = 256
+	full = 128
 	// batch is how many sockets are asked for at once.
 	batch = 128
 	// turn is how many datagrams are taken at most from a socket that many share
@@ -49,21 +49,38 @@ func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Sock
 	if err != nil {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
-	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1}
+	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, weight: 1}
 	if shared {
 		s.turn = turn
 		// A system that allows less gives what it allows.
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, sharedBuffer)
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, sharedBuffer)
 	}
-	if s.local, err = boundTo(fd); err == nil {
-		err = g.add(s)
+	return s.begin(addr, g.add)
+}
+
+// begin has a new socket read by what add chooses.
+func (s *Socket) begin(addr netip.AddrPort, add func(*Socket) error) (*Socket, error) {
+	var err error
+	if s.local, err = boundTo(s.fd); err == nil {
+		err = add(s)
 	}
 	if err != nil {
-		syscall.Close(fd)
+		syscall.Close(s.fd)
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
 	return s, nil
+}
+
+// Beside opens a second socket for what belongs to s and is rare, as RTCP is: it is
+// read with s, and calm.
+func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	fd, err := bind(addr)
+	if err != nil {
+		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
+	}
+	t := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, calm: true, reader: s.reader}
+	return t.begin(addr, s.reader.add)
 }
 
 // add gives s to the first reader that is not full, or to the one that has the least.
@@ -73,7 +90,7 @@ func (g *Group) add(s *Socket) error {
 	var least *reader
 	n := full
 	for _, r := range g.readers {
-		if k := r.len(); k < n || least == nil {
+		if k := r.weight(); k < n || least == nil {
 			least, n = r, k
 		}
 		if n < full {
@@ -111,6 +128,7 @@ type Socket struct {
 	six     bool // of IPv6
 	calm    bool // under reader.mu
 	turn    int  // datagrams that are taken at a time
+	weight  int  // 1, or 0 for what is rare
 
 	reading sync.Mutex // held while receive runs
 	writing sync.Mutex
@@ -180,13 +198,14 @@ func (s *Socket) read(buf []byte, at time.Time) {
 
 // reader is the goroutine that reads a share of a Group's sockets.
 //
-// The sockets are in one epoll descriptor, the inner one. That is in another, the
-// gate, and the gate is what Go's own poller watches. While packets come quickly
-// the gate stays shut, so that none of them wakes anybody, and the inner descriptor
-// is asked each period. When they become few the gate is opened for the next one.
+// The sockets are in one epoll descriptor, the inner one. When few packets come,
+// that is put into another, the gate, which Go's own poller watches. While they come
+// quickly it is taken out, so that none of them wakes anybody, and the inner
+// descriptor is asked each period.
 type reader struct {
 	mu      sync.Mutex
 	sockets map[int32]*Socket
+	load    int // their weights
 	calm    int // how many of them are
 	inner   int
 	gate    *os.File // nil: no goroutine
@@ -197,10 +216,10 @@ type reader struct {
 	buf     [MaxDatagram]byte
 }
 
-func (r *reader) len() int {
+func (r *reader) weight() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.sockets)
+	return r.load
 }
 
 func (r *reader) add(s *Socket) error {
@@ -216,6 +235,10 @@ func (r *reader) add(s *Socket) error {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	r.sockets[int32(s.fd)] = s
+	r.load += s.weight
+	if s.calm {
+		r.calm++
+	}
 	return nil
 }
 
@@ -226,6 +249,7 @@ func (r *reader) remove(s *Socket) {
 		return
 	}
 	delete(r.sockets, int32(s.fd))
+	r.load -= s.weight
 	if s.calm {
 		r.calm--
 	}
@@ -247,14 +271,11 @@ func (r *reader) start() error {
 		syscall.Close(inner)
 		return os.NewSyscallError("epoll_create", err)
 	}
-	ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
-	if err = syscall.EpollCtl(outer, syscall.EPOLL_CTL_ADD, inner, &ev); err == nil {
-		err = syscall.SetNonblock(outer, true) // tells os.NewFile to let Go's poller watch it
-	}
-	if err != nil {
+	// This tells os.NewFile to let Go's poller watch it.
+	if err := syscall.SetNonblock(outer, true); err != nil {
 		syscall.Close(inner)
 		syscall.Close(outer)
-		return os.NewSyscallError("epoll_ctl", err)
+		return os.NewSyscallError("fcntl", err)
 	}
 	gate := os.NewFile(uintptr(outer), "udp gate")
 	if err := gate.SetReadDeadline(time.Time{}); err != nil {
@@ -288,19 +309,18 @@ func (r *reader) run(inner int, gate *os.File) {
 	}
 	open := false
 	come := func(outer uintptr) bool {
-		var passed [1]syscall.EpollEvent
-		if pollNow(inner, passed[:]) > 0 {
+		var first [1]syscall.EpollEvent
+		some := pollNow(inner, first[:]) > 0
+		if some == open {
+			open = !open
+			ev := syscall.EpollEvent{Events: syscall.EPOLLIN}
+			op := syscall.EPOLL_CTL_DEL
 			if open {
-				open = false
-				pollNow(int(outer), passed[:]) // by EPOLLONESHOT this shuts the gate
+				op = syscall.EPOLL_CTL_ADD // if something came just now, this tells at once
 			}
-			return true
+			_ = syscall.EpollCtl(int(outer), op, inner, &ev)
 		}
-		// If something came just now, this tells at once.
-		open = true
-		ev := syscall.EpollEvent{Events: syscall.EPOLLIN | syscall.EPOLLONESHOT}
-		_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_MOD, inner, &ev)
-		return false
+		return some
 	}
 	var last time.Time // when datagrams came
 	for {
@@ -318,9 +338,11 @@ func (r *reader) run(inner int, gate *os.File) {
 				break
 			}
 			last = now
-			if wait -= time.Since(now); wait > 0 {
-				time.Sleep(wait)
+			// Where many sockets are read, datagrams come together by themselves.
+			if wait -= time.Since(now); wait <= 0 || r.weight() > full {
+				break
 			}
+			time.Sleep(wait)
 		}
 	}
 }

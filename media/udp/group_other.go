@@ -49,6 +49,11 @@ func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Sock
 // Read does nothing: what comes is read at once.
 func (g *Group) Read() {}
 
+// Beside opens a second socket for what belongs to s and is rare, as RTCP is.
+func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	return new(Group).Listen(addr, receive)
+}
+
 // Socket is one UDP socket of a Group.
 type Socket struct {
 	conn *net.UDPConn

@@ -282,6 +282,29 @@ func TestGroup_ReadTakesWhatHasCome(t *testing.T) {
 	from.Calm(false)
 }
 
+func TestBeside_IsReadAndLeavesNothingBehind(t *testing.T) {
+	var g Group
+	got := make(chan string, 1)
+	s, _ := listen(t, &g, local4, func([]byte, netip.AddrPort, time.Time) {})
+	b, err := s.Beside(netip.AddrPortFrom(local4, 0), func(b []byte, _ netip.AddrPort, _ time.Time) { got <- string(b) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Send([]byte("report"), b.Local()); err != nil {
+		t.Fatal(err)
+	}
+	if text := <-got; text != "report" {
+		t.Errorf("%q", text)
+	}
+	s.Close()
+	if err := b.Send([]byte("again"), b.Local()); err != nil {
+		t.Fatal(err)
+	}
+	<-got
+	b.Close()
+	eventually(t, "the goroutine ended", func() bool { return !running() })
+}
+
 // Sockets come and go while others have traffic, and descriptors' numbers are used
 // again at once: no datagram may reach the wrong socket.
 func TestGroup_SocketsComeAndGo(t *testing.T) {
