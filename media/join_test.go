@@ -300,7 +300,9 @@ func (w *calmWire) fetch() {
 	for {
 		select {
 		case k := <-w.waiting:
-			w.receive.Load().(func(*media.Packet))(k)
+			if f := w.receive.Load().(func(*media.Packet)); f != nil { // nil: the port is closed
+				f(k)
+			}
 		default:
 			return
 		}
