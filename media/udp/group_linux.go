@@ -18,7 +18,7 @@ const (
 	// full is how many sockets a reader has before the next one is begun: many, so
 	// that packets come together; not too many, so that no processor is idle while
 	// another is full.
-	full = 128
+	full = 96
 	// batch is how many sockets are asked for at once.
 	batch = 128
 	// turn is how many datagrams are taken at most from a socket that many share
@@ -80,10 +80,15 @@ func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
 	t := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, calm: true, reader: s.reader}
-	return t.begin(addr, s.reader.add)
+	if t.reader == nil {
+		return t.begin(addr, (*Socket).readAlone)
+	}
+	return t.begin(addr, t.reader.add)
 }
 
-// add gives s to the first reader that is not full, or to the one that has the least.
+// add gives s to the first reader that is not full. When all are, packets come
+// together by themselves, and s has a goroutine of its own, as sockets of package net
+// have: that stands a full machine better.
 func (g *Group) add(s *Socket) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -97,7 +102,10 @@ func (g *Group) add(s *Socket) error {
 			break
 		}
 	}
-	if n >= full && len(g.readers) < runtime.GOMAXPROCS(0) {
+	if n >= full {
+		if len(g.readers) >= runtime.GOMAXPROCS(0) {
+			return s.readAlone()
+		}
 		least = &reader{sockets: make(map[int32]*Socket)}
 		g.readers = append(g.readers, least)
 	}
@@ -121,7 +129,9 @@ func (g *Group) Read() {
 
 // Socket is one UDP socket of a Group.
 type Socket struct {
-	reader  *reader
+	reader  *reader // nil: alone and done are in use
+	alone   *os.File
+	done    chan struct{} // closed when the goroutine of alone ended
 	receive Receive
 	local   netip.AddrPort
 	fd      int
@@ -142,6 +152,9 @@ func (s *Socket) Local() netip.AddrPort { return s.local }
 // calls Read when it is needed. A new Socket is not calm.
 func (s *Socket) Calm(calm bool) {
 	r := s.reader
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s.calm != calm && r.sockets[int32(s.fd)] == s {
@@ -168,6 +181,14 @@ func (s *Socket) Send(b []byte, to netip.AddrPort) error {
 // Close closes the socket. After it, receive is not called any more; a call of it
 // that runs is waited for.
 func (s *Socket) Close() error {
+	if s.reader == nil {
+		s.writing.Lock()
+		s.closed = true
+		s.writing.Unlock()
+		err := s.alone.Close()
+		<-s.done
+		return err
+	}
 	s.reader.remove(s)
 	s.reading.Lock()
 	defer s.reading.Unlock()
@@ -178,6 +199,34 @@ func (s *Socket) Close() error {
 	}
 	s.closed = true
 	return syscall.Close(s.fd)
+}
+
+// readAlone gives the socket a goroutine.
+func (s *Socket) readAlone() error {
+	s.alone, s.done = os.NewFile(uintptr(s.fd), "udp"), make(chan struct{})
+	raw, err := s.alone.SyscallConn()
+	if err != nil {
+		return err
+	}
+	go func() {
+		defer close(s.done)
+		buf := make([]byte, MaxDatagram)
+		var (
+			n    int
+			from netip.AddrPort
+			err  error
+		)
+		take := func(fd uintptr) bool {
+			n, from, err = receiveFrom(int(fd), buf)
+			return err != syscall.EAGAIN
+		}
+		for raw.Read(take) == nil {
+			if err == nil { // else an ICMP answer to an earlier packet
+				s.receive(buf[:n], from, time.Now())
+			}
+		}
+	}()
+	return nil
 }
 
 // read takes what the socket has, as much as is its turn.
@@ -338,11 +387,9 @@ func (r *reader) run(inner int, gate *os.File) {
 				break
 			}
 			last = now
-			// Where many sockets are read, datagrams come together by themselves.
-			if wait -= time.Since(now); wait <= 0 || r.weight() > full {
-				break
+			if wait -= time.Since(now); wait > 0 {
+				time.Sleep(wait)
 			}
-			time.Sleep(wait)
 		}
 	}
 }

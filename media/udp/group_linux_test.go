@@ -3,38 +3,60 @@
 package udp
 
 import (
+	"errors"
+	"net"
 	"net/netip"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 )
 
-// Each leg has a socket for sound and one for RTCP: the sound is spread evenly.
+// Each leg has a socket for sound and one for RTCP. One reader after the other is
+// filled; what is more has goroutines of its own, carries datagrams as well, and
+// leaves nothing behind.
 func TestGroup_SpreadsTheLoad(t *testing.T) {
-	if runtime.GOMAXPROCS(0) < 2 {
-		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
-	}
+	readers := runtime.GOMAXPROCS(0)
 	var g Group
-	nothing := func([]byte, netip.AddrPort, time.Time) {}
-	for range 2*full + 100 {
-		s, _ := listen(t, &g, local4, nothing)
-		b, err := s.Beside(netip.AddrPortFrom(local4, 0), nothing)
+	var got atomic.Int64
+	count := func([]byte, netip.AddrPort, time.Time) { got.Add(1) }
+	before := runtime.NumGoroutine()
+	var all []*Socket
+	alone := 0
+	for range readers*full + 10 {
+		s, to := listen(t, &g, local4, count)
+		b, err := s.Beside(netip.AddrPortFrom(local4, 0), count)
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { b.Close() })
 		if b.reader != s.reader {
 			t.Fatal("not read together")
 		}
+		if s.reader == nil {
+			alone++
+		}
+		s.Calm(true)
+		for _, to := range []netip.AddrPort{to, b.Local()} {
+			if err := b.Send([]byte("x"), to); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all = append(all, s, b)
 	}
-	if len(g.readers) < 2 {
-		t.Fatalf("%d reader", len(g.readers))
+	if len(g.readers) != readers || alone != 10 {
+		t.Errorf("%d readers, %d sockets alone", len(g.readers), alone)
 	}
-	a, b := g.readers[0].weight(), g.readers[1].weight()
-	if d := a - b; d < -1 || d > full {
-		t.Errorf("%d and %d sockets", a, b)
+	for _, r := range g.readers {
+		if n := r.weight(); n != full {
+			t.Errorf("a reader has %d sockets", n)
+		}
 	}
-	if len(g.readers) == 2 && a != b {
-		t.Errorf("%d and %d sockets", a, b)
+	eventually(t, "every datagram is read", func() bool { return got.Load() == int64(len(all)) })
+	for _, s := range all {
+		s.Close()
+		if err := s.Send([]byte("x"), s.Local()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Send after Close: %v", err)
+		}
 	}
+	eventually(t, "all goroutines ended", func() bool { return runtime.NumGoroutine() <= before })
 }
