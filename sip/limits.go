@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/switchlet/switchlet/call/directory"
 )
 
 // Limits bound what one source may ask of the stack, from the first packet on.
@@ -60,24 +62,13 @@ type bucket struct {
 	at     time.Time
 }
 
-// sourceKey is what counts as one source: a host of IPv4, a network of IPv6, whose
-// hosts have addresses as many as they like.
-func sourceKey(a netip.Addr) netip.Addr {
-	if a = a.Unmap(); a.Is6() {
-		if p, err := a.WithZone("").Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return a
-}
-
 func newBuckets(rate, burst float64, limit int) *buckets {
 	return &buckets{rate: rate, burst: burst, limit: limit, m: make(map[netip.Addr]*bucket)}
 }
 
 // take takes a token of the source's bucket; false: there is none.
 func (b *buckets) take(source netip.Addr, now time.Time) bool {
-	source = sourceKey(source)
+	source = directory.Source(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := b.find(source, now)
@@ -91,7 +82,7 @@ func (b *buckets) take(source netip.Addr, now time.Time) bool {
 
 // empty reports whether the source's bucket has no token, and takes none.
 func (b *buckets) empty(source netip.Addr, now time.Time) bool {
-	source = sourceKey(source)
+	source = directory.Source(source)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k, ok := b.m[source]
@@ -144,7 +135,7 @@ type tally struct {
 
 // enter counts one more unless the source holds limit already.
 func (t *tally) enter(source netip.Addr, limit int) bool {
-	source = sourceKey(source)
+	source = directory.Source(source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m == nil {
@@ -159,7 +150,7 @@ func (t *tally) enter(source netip.Addr, limit int) bool {
 
 // leave takes one back.
 func (t *tally) leave(source netip.Addr) {
-	source = sourceKey(source)
+	source = directory.Source(source)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.m[source]--; t.m[source] <= 0 {

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestMessages_Limits(t *testing.T) {
@@ -89,29 +88,8 @@ func TestPermission_Lists(t *testing.T) {
 	}
 }
 
-func TestGuard_ForgetsAfterAMinute(t *testing.T) {
-	g, ip, now := newGuard(), netip.MustParseAddr("2001:db8::1"), time.Now()
-	for range maxFailures {
-		if g.locked(ip, now) {
-			t.Fatal("locked too soon")
-		}
-		g.failed(ip, "x", now)
-		g.succeeded(ip, "y")
-	}
-	if !g.locked(netip.MustParseAddr("2001:db8::2"), now) || g.locked(netip.MustParseAddr("2001:db8:1::2"), now) {
-		t.Error("the network of a host of IPv6 counts as one")
-	}
-	if g.locked(ip, now.Add(failureWindow+time.Second)) {
-		t.Error("locked for ever")
-	}
-	g.failed(netip.MustParseAddr("192.0.2.1"), "x", now)
-	if g.succeeded(netip.MustParseAddr("192.0.2.1"), "x"); len(g.failures) != 0 {
-		t.Error("who finds the password at last is not forgiven")
-	}
-	g.forget(now.Add(failureWindow + time.Second))
-	if len(g.failures) != 0 {
-		t.Error("remembers")
-	}
+func TestGuard_BoundsStrangers(t *testing.T) {
+	g, ip := newGuard(), netip.MustParseAddr("2001:db8::1")
 	for range maxStrangers {
 		if !g.enter(ip) {
 			t.Fatal("refused too soon")

@@ -66,18 +66,18 @@ func (s *Server) authenticate(ctx context.Context, k *socket, p params) (*accoun
 		return nil, fail(codeAuthRequired, "Authentication Required")
 	case password == "":
 		return nil, fail(codeAuthFailed, "Missing passwd")
-	case s.guard.locked(k.ip, time.Now()):
+	case s.guesses.Locked(k.ip, time.Now()):
 		f := fail(codeAuthFailed, "Authentication Failure")
 		f.close = true
 		return nil, f
 	}
 	a, text := s.check(ctx, k, login, password, p)
 	if text != "" {
-		s.guard.failed(k.ip, login, time.Now())
+		s.guesses.Failed(k.ip, login, time.Now())
 		s.loginEvent(k, login, "", text, false)
 		return nil, fail(codeAuthFailed, text)
 	}
-	s.guard.succeeded(k.ip, login)
+	s.guesses.Passed(k.ip, login)
 	a.uvars = userVariables(p.object("userVariables"))
 	s.loginEvent(k, login, p.text("sessid"), "Logged in", true)
 	return a, nil

@@ -23,8 +23,8 @@ const (
 	maxAddresses = 64              // that one call talks to on one socket; the oldest is forgotten
 )
 
-// udpSocket is the port that all browsers share, on one local address. Sound goes straight to the call it belongs to
-// (shortcut); the rest waits in the call's path until pion takes it.
+// udpSocket is the port that all browsers share, on one local address. Sound goes
+// straight to the call it belongs to (shortcut); the rest waits in the call's path until pion takes it.
 type udpSocket struct {
 	conn  *udp.Socket
 	local netip.AddrPort

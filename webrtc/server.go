@@ -50,13 +50,14 @@ type Options struct {
 // Server speaks Verto. It is an http.Handler that upgrades requests to sockets of
 // the first profile.
 type Server struct {
-	opts  Options
-	sw    *call.Switch
-	log   *call.Log
-	guard *guard
-	conf  atomic.Pointer[settings]
-	net   *network
-	serno atomic.Int64 // ids of our own requests
+	opts    Options
+	sw      *call.Switch
+	log     *call.Log
+	guard   *guard
+	guesses directory.Guesses
+	conf    atomic.Pointer[settings]
+	net     *network
+	serno   atomic.Int64 // ids of our own requests
 
 	methods map[string]method
 
@@ -340,17 +341,13 @@ func (s *Server) tend() {
 	defer s.work.Done()
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	for {
 		select {
 		case <-s.ctx.Done():
 			return
 		case <-tick.C:
 		}
-		now := time.Now()
-		s.tendOnce(now)
-		if n%60 == 0 {
-			s.guard.forget(now)
-		}
+		s.tendOnce(time.Now())
 	}
 }
 

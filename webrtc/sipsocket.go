@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/switchlet/switchlet/call/directory"
 )
 
 // Bounds of SIP over WebSocket.
@@ -118,7 +120,7 @@ func (s *SIPListener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	at = netip.AddrPortFrom(at.Addr().Unmap(), at.Port())
-	c := &sipConn{listener: s, key: guardKey(at.Addr()), remote: net.TCPAddrFromAddrPort(at), local: s.addr,
+	c := &sipConn{listener: s, key: directory.Source(at.Addr()), remote: net.TCPAddrFromAddrPort(at), local: s.addr,
 		proxied: r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "", pending: []byte(sipHandshake)}
 	if own, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok {
 		c.local = own

@@ -2,10 +2,8 @@ package monitor
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/switchlet/switchlet/call"
 )
@@ -22,26 +20,5 @@ func TestJournal_KeepsOnlyTheLastAndCutsLongLines(t *testing.T) {
 	}
 	if n := len(j.tail(call.LogErr)); n != keptLines-1 {
 		t.Errorf("%d errors, want %d", n, keptLines-1)
-	}
-}
-
-func TestGuard_ForgetsAfterAWhile(t *testing.T) {
-	var g guard
-	start := time.Unix(1e9, 0)
-	a, same := netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("2001:db8::2")
-	for range maxFailures {
-		g.failed(a, start)
-	}
-	if !g.locked(same, start) || g.locked(netip.MustParseAddr("2001:db8:1::1"), start) {
-		t.Error("a network of IPv6 counts as one source")
-	}
-	if g.locked(a, start.Add(failureWindow+1)) {
-		t.Error("still locked out after the window")
-	}
-	for n := range 2 * maxRemembered {
-		g.failed(netip.MustParseAddr(fmt.Sprintf("10.0.%d.%d", n/256, n%256)), start)
-	}
-	if len(g.failures) > maxRemembered {
-		t.Errorf("%d addresses are remembered", len(g.failures))
 	}
 }

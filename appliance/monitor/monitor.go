@@ -21,11 +21,11 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
 	"github.com/switchlet/switchlet/lua"
 )
 
@@ -60,7 +60,7 @@ type Scripts interface {
 // Monitor answers for one switch.
 type Monitor struct {
 	o       Options
-	guard   guard
+	guesses directory.Guesses
 	journal *journal
 	mux     *http.ServeMux
 	streams chan struct{} // a token for each stream that may still begin
@@ -111,7 +111,7 @@ func (m *Monitor) judge(r *http.Request, now time.Time) (status int, text string
 	if r.TLS == nil && !ip.IsLoopback() {
 		return http.StatusForbidden, "from other machines over https only"
 	}
-	if m.guard.locked(ip, now) {
+	if m.guesses.Locked(ip, now) {
 		return http.StatusTooManyRequests, "too many failures, try again in a minute"
 	}
 	proxied := r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
@@ -122,12 +122,12 @@ func (m *Monitor) judge(r *http.Request, now time.Time) (status int, text string
 	want, have := sha256.Sum256([]byte(m.o.Password)), sha256.Sum256([]byte(given))
 	if !ok || m.o.Password == "" || subtle.ConstantTimeCompare(want[:], have[:]) != 1 {
 		if ok {
-			m.guard.failed(ip, now)
+			m.guesses.Failed(ip, "", now)
 			m.o.Switch.Log.Printf(call.LogWarning, "web: wrong password for /switch from %s", ip)
 		}
 		return http.StatusUnauthorized, "the event socket's password is wanted"
 	}
-	m.guard.passed(ip)
+	m.guesses.Passed(ip, "")
 	return 0, ""
 }
 
@@ -169,66 +169,4 @@ func (m *Monitor) streaming(serve http.HandlerFunc) http.HandlerFunc {
 			http.Error(w, "too many logs and events are followed already", http.StatusServiceUnavailable)
 		}
 	}
-}
-
-// Limits against guessing.
-const (
-	maxFailures   = 5
-	failureWindow = time.Minute
-	maxRemembered = 1000 // addresses
-)
-
-// guard counts wrong passwords by address. The zero value is ready.
-type guard struct {
-	mu       sync.Mutex
-	failures map[netip.Addr][]time.Time
-}
-
-// source is what counts as one address: a host of IPv4, a network of IPv6.
-func source(ip netip.Addr) netip.Addr {
-	if p, err := ip.WithZone("").Prefix(64); err == nil && ip.Is6() {
-		return p.Addr()
-	}
-	return ip
-}
-
-// recent are the failures that still count. mu is held.
-func (g *guard) recent(key netip.Addr, now time.Time) []time.Time {
-	list := g.failures[key]
-	for len(list) > 0 && now.Sub(list[0]) > failureWindow {
-		list = list[1:]
-	}
-	return list
-}
-
-func (g *guard) locked(ip netip.Addr, now time.Time) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.recent(source(ip), now)) >= maxFailures
-}
-
-func (g *guard) failed(ip netip.Addr, now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.failures == nil {
-		g.failures = map[netip.Addr][]time.Time{}
-	}
-	if len(g.failures) >= maxRemembered {
-		for key := range g.failures {
-			if len(g.recent(key, now)) == 0 {
-				delete(g.failures, key)
-			}
-		}
-		if len(g.failures) >= maxRemembered {
-			clear(g.failures)
-		}
-	}
-	key := source(ip)
-	g.failures[key] = append(g.recent(key, now), now)
-}
-
-func (g *guard) passed(ip netip.Addr) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.failures, source(ip))
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/esl"
@@ -36,7 +37,7 @@ func (l *listener) auth(c *esl.Command, _ string) answer {
 		return answer{text: "-ERR invalid", end: errGoodbye}
 	}
 	if l.s.Password == "" || !same(c.Line[len("auth "):], l.s.Password) {
-		l.s.guesses.add(l.addr, time.Now())
+		l.guessed()
 		l.s.strange.logf(l.sw.Log, "event socket: wrong password from %s", l.remote)
 		return answer{text: "-ERR invalid", end: errGoodbye}
 	}
@@ -51,11 +52,19 @@ func (l *listener) auth(c *esl.Command, _ string) answer {
 
 // locked reports whether the far end has guessed too often lately.
 func (l *listener) locked() bool {
-	if !l.s.guesses.tooMany(l.addr, time.Now()) {
+	if !l.s.guesses.Locked(l.addr, time.Now()) {
 		return false
 	}
-	l.s.strange.logf(l.sw.Log, "event socket: %s refused: %d wrong passwords in %v", l.remote, maxGuesses, guessWindow)
+	l.s.strange.logf(l.sw.Log, "event socket: %s refused: %d wrong passwords in %v", l.remote, directory.MaxGuesses, directory.GuessWindow)
 	return true
+}
+
+// guessed counts a wrong password. Programs on this machine may be wrong as often as
+// they like.
+func (l *listener) guessed() {
+	if !l.addr.IsLoopback() && l.addr.IsValid() {
+		l.s.guesses.Failed(l.addr, "", time.Now())
+	}
 }
 
 func (l *listener) admitted() {
@@ -85,7 +94,7 @@ func (l *listener) userauth(_ *esl.Command, arg string) answer {
 	params, ok := l.s.UserAuth(l.s.ctx, user, domain)
 	want := params["esl-password"]
 	if !ok || want == "" || !same(password, want) {
-		l.s.guesses.add(l.addr, time.Now())
+		l.guessed()
 		l.s.strange.logf(l.sw.Log, "event socket: wrong user or password from %s", l.remote)
 		return invalid
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
 	"github.com/switchlet/switchlet/esl"
 )
 
@@ -85,7 +86,7 @@ type Server struct {
 	buffers sync.Pool
 	jobs    atomic.Int64
 	strange complaints
-	guesses guesses
+	guesses directory.Guesses
 
 	verbs, strangerVerbs []verb
 	orders               map[string]func(*esl.Command) order

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/directory"
 	"github.com/switchlet/switchlet/call/event"
 )
 
@@ -78,7 +79,7 @@ func TestAuth_WhoGuessesTooOftenIsNotBelieved(t *testing.T) {
 		l.addr = netip.MustParseAddr(from)
 		return l.auth(command("auth "+password), "").text
 	}
-	for range maxGuesses {
+	for range directory.MaxGuesses {
 		try("2001:db8::1", "guess")
 		try("127.0.0.1", "guess")
 	}
@@ -86,20 +87,6 @@ func TestAuth_WhoGuessesTooOftenIsNotBelieved(t *testing.T) {
 		if got := try(from, "secret"); got != want {
 			t.Errorf("the right password from %s: %q, want %q", from, got, want)
 		}
-	}
-	var g guesses
-	now := time.Now()
-	for range maxGuesses {
-		g.add(netip.MustParseAddr("192.0.2.1"), now)
-	}
-	if !g.tooMany(netip.MustParseAddr("192.0.2.1"), now) || g.tooMany(netip.MustParseAddr("192.0.2.1"), now.Add(guessWindow)) {
-		t.Error("the lock does not last a minute")
-	}
-	for i := range 3 * maxGuessers {
-		g.add(netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), now)
-	}
-	if len(g.wrong) > maxGuessers {
-		t.Errorf("%d addresses are remembered", len(g.wrong))
 	}
 }
 

@@ -9,15 +9,15 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 )
 
 const (
-	// full is how many sockets a reader has before the next one is begun: many, so
-	// that packets come together; not too many, so that no processor is idle while
-	// another is full.
+	// full is how many sockets a reader has at most: so many that packets come
+	// together, and so few that a reader never falls behind.
 	full = 96
 	// batch is how many sockets are asked for at once.
 	batch = 128
@@ -92,25 +92,16 @@ func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
 func (g *Group) add(s *Socket) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var least *reader
-	n := full
-	for _, r := range g.readers {
-		if k := r.weight(); k < n || least == nil {
-			least, n = r, k
-		}
-		if n < full {
-			break
-		}
-	}
-	if n >= full {
+	i := slices.IndexFunc(g.readers, func(r *reader) bool { return r.weight() < full })
+	if i < 0 {
 		if len(g.readers) >= runtime.GOMAXPROCS(0) {
 			return s.readAlone()
 		}
-		least = &reader{sockets: make(map[int32]*Socket)}
-		g.readers = append(g.readers, least)
+		i = len(g.readers)
+		g.readers = append(g.readers, &reader{sockets: make(map[int32]*Socket)})
 	}
-	s.reader = least
-	return least.add(s)
+	s.reader = g.readers[i]
+	return s.reader.add(s)
 }
 
 // Read takes what has come to all sockets by now.
@@ -204,8 +195,14 @@ func (s *Socket) Close() error {
 // readAlone gives the socket a goroutine.
 func (s *Socket) readAlone() error {
 	s.alone, s.done = os.NewFile(uintptr(s.fd), "udp"), make(chan struct{})
-	raw, err := s.alone.SyscallConn()
+	err := s.alone.SetReadDeadline(time.Time{}) // fails where Go's poller cannot watch it
+	var raw syscall.RawConn
+	if err == nil {
+		raw, err = s.alone.SyscallConn()
+	}
 	if err != nil {
+		s.alone.Close()
+		s.fd = -1
 		return err
 	}
 	go func() {

@@ -5,7 +5,9 @@
 // together: once packets come quickly, all that arrived in a millisecond are taken
 // in one go. A packet waits a millisecond at most, and not at all where few come.
 //
-// That is so on Linux; elsewhere each socket has a goroutine that reads it.
+// Beyond some hundred sockets a processor packets come together by themselves, and
+// further sockets have a goroutine each that reads it. On other systems than Linux
+// all have.
 package udp
 
 import (
