@@ -22,7 +22,7 @@ require (
 	github.com/pion/stun/v4 v4.0.0
 	github.com/pion/transport/v4 v4.1.0
 	github.com/pion/webrtc/v4 v4.2.20
-	github.com/thesyncim/gopus v0.1.1
+	github.com/thesyncim/gopus v0.1.2
 	github.com/yuin/gopher-lua v1.1.2
 	golang.org/x/crypto v0.55.0
 	modernc.org/libc v1.77.1
