@@ -16,10 +16,10 @@ func BenchmarkCommandLua(b *testing.B) {
 }
 
 // A run of a one-liner is to take 0.3 ms at most. A test cannot hold that on a machine
-// that others use, but what most of it goes to: the state that is made for it.
+// that others use, but what most of it would go to: the state that is made for it.
 func TestCommandLua_OneLinerIsCheap(t *testing.T) {
 	b := newBox(t, "", nil)
-	const most = 1600
+	const most = 220
 	if n := testing.AllocsPerRun(50, func() { b.api("lua ~stream:write('x')") }); n > most {
 		t.Errorf("%.0f allocations a run, at most %d are meant to", n, most)
 	}
@@ -61,7 +61,7 @@ func TestScript_StateIsSmall(t *testing.T) {
 	for _, s := range list {
 		s.close()
 	}
-	const most = 200 << 10
+	const most = 48 << 10
 	if each > most {
 		t.Errorf("a script's state takes %d bytes, at most %d are meant to", each, most)
 	}

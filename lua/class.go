@@ -130,40 +130,64 @@ type class struct {
 	is        func(object any) bool
 }
 
-// metatable returns the class's metatable in this state, made at the first use.
-func (s *script) metatable(c *class) *glua.LTable {
-	if mt := s.classes[c]; mt != nil {
-		return mt
-	}
-	L := s.L
-	mt := L.CreateTable(0, 0)
-	s.classes[c] = mt
-	fn := L.CreateTable(0, len(c.methods))
+// newClassContents makes what the class's metatable has beside its metamethods.
+func newClassContents(c *class) *classContents {
+	k := &classContents{}
 	for i := range c.methods {
 		m := &c.methods[i]
-		fn.RawSetString(m.name, L.NewFunction(func(L *glua.LState) int { return s.invoke(L, c, m) }))
+		k.fn.put(m.name, func(s *script) glua.LValue {
+			return s.L.NewFunction(func(L *glua.LState) int { return s.invoke(L, c, m) })
+		})
 	}
-	get := L.CreateTable(0, 0)
 	for _, name := range c.attributes {
-		get.RawSetString(name, L.NewFunction(func(L *glua.LState) int {
-			v, _ := c.get(s, c.object(L.Get(1)), name)
-			L.Push(v)
+		k.get.put(name, func(s *script) glua.LValue {
+			return s.L.NewFunction(func(L *glua.LState) int {
+				v, _ := c.get(s, c.object(L.Get(1)), name)
+				L.Push(v)
+				return 1
+			})
+		})
+	}
+	k.meta.put(".fn", func(s *script) glua.LValue { return s.classes[c].methods })
+	k.meta.put(".get", func(s *script) glua.LValue { return s.newTable(&k.get) })
+	for _, name := range []string{".set", ".static"} {
+		k.meta.put(name, func(s *script) glua.LValue { return s.L.CreateTable(0, smallTable) })
+	}
+	k.meta.put(".bases", func(s *script) glua.LValue {
+		bases := s.L.CreateTable(1, 0)
+		if c.base != nil {
+			bases.RawSetInt(1, s.metatable(c.base))
+		}
+		return bases
+	})
+	k.meta.constant(".type", glua.LString(c.name))
+	k.meta.put("__tostring", func(s *script) glua.LValue {
+		return s.L.NewFunction(func(L *glua.LState) int {
+			L.Push(glua.LString(fmt.Sprintf("<userdata of type '%s' at %p>", c.pointer, c.object(L.Get(1)))))
 			return 1
-		}))
+		})
+	})
+	k.meta.put("__gc", func(s *script) glua.LValue {
+		return s.L.NewFunction(func(*glua.LState) int { return 0 })
+	})
+	return k
+}
+
+// classTables are a class in one state.
+type classTables struct{ meta, methods *glua.LTable }
+
+// metatable returns the class's metatable in this state, made at the first use.
+func (s *script) metatable(c *class) *glua.LTable {
+	if t := s.classes[c]; t != nil {
+		return t.meta
 	}
-	bases := L.CreateTable(0, 0)
-	if c.base != nil {
-		bases.RawSetInt(1, s.metatable(c.base))
-	}
-	mt.RawSetString(".fn", fn)
-	mt.RawSetString(".get", get)
-	mt.RawSetString(".set", L.CreateTable(0, 0))
-	mt.RawSetString(".bases", bases)
-	mt.RawSetString(".type", glua.LString(c.name))
-	mt.RawSetString(".static", L.CreateTable(0, 0))
+	L := s.L
+	mt, methods := s.newTable(&s.std.classes[c].meta), s.newTable(&s.std.classes[c].fn)
+	s.classes[c] = &classTables{meta: mt, methods: methods}
+	// What the machine itself looks for is there from the beginning.
 	mt.RawSetString("__index", L.NewFunction(func(L *glua.LState) int {
 		key, _ := L.Get(2).(glua.LString)
-		if v := fn.RawGetString(string(key)); v != glua.LNil {
+		if v := s.get(methods, string(key)); v != glua.LNil {
 			if key == "originate" {
 				s.readFrom, _ = c.object(L.Get(1)).(*session)
 			}
@@ -190,11 +214,6 @@ func (s *script) metatable(c *class) *glua.LTable {
 		L.Push(glua.LBool(equalObjects(L.Get(1), L.Get(2))))
 		return 1
 	}))
-	mt.RawSetString("__tostring", L.NewFunction(func(L *glua.LState) int {
-		L.Push(glua.LString(fmt.Sprintf("<userdata of type '%s' at %p>", c.pointer, c.object(L.Get(1)))))
-		return 1
-	}))
-	mt.RawSetString("__gc", L.NewFunction(func(*glua.LState) int { return 0 }))
 	return mt
 }
 
@@ -360,7 +379,7 @@ func (s *script) typeName(v glua.LValue) string {
 // name: a table that can be called.
 func (s *script) constructorTable(c *class) *glua.LTable {
 	L := s.L
-	t, mt := L.CreateTable(0, 0), L.CreateTable(0, 0)
+	t, mt := L.CreateTable(0, smallTable), L.CreateTable(0, smallTable)
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		a := &arguments{s: s, L: L, base: 1, n: L.GetTop() - 1}
 		m := &c.constructor

@@ -43,40 +43,46 @@ func (c classSet) all() []*class {
 	return []*class{c.api, c.session, c.event, c.consumer, c.stream, c.dtmf, c.menu, c.json, c.dbh}
 }
 
-// openFreeswitch makes the global table freeswitch and the two functions that
-// know about types.
-func (s *script) openFreeswitch() {
-	L := s.L
-	t := L.CreateTable(0, 32)
-	for _, c := range s.host.classes {
-		t.RawSetString(c.name, s.constructorTable(c))
+// freeswitchContents are those of the global table freeswitch.
+func freeswitchContents(h *Host) *contents {
+	k := &contents{}
+	for _, c := range h.classes {
+		k.put(c.name, func(s *script) glua.LValue { return s.constructorTable(c) })
 	}
-	t.RawSetString("CoreSession", s.abstractTable("CoreSession"))
-	t.RawSetString("input_callback_state_t", s.abstractTable("input_callback_state_t"))
-	t.RawSetString("string", s.abstractTable("string"))
-	t.RawSetString("S_HUP", glua.LNumber(flagHup))
-	t.RawSetString("S_FREE", glua.LNumber(flagFree))
-	t.RawSetString("S_RDLOCK", glua.LNumber(flagRdlock))
-	s.addFunctions(t)
-	s.setGlobal("freeswitch", t)
-	s.setGlobal("swig_type", L.NewFunction(func(L *glua.LState) int {
-		if ud, ok := L.Get(1).(*glua.LUserData); ok {
-			L.Push(glua.LString(s.typeName(ud)))
+	for _, name := range []string{"CoreSession", "input_callback_state_t", "string"} {
+		k.put(name, func(s *script) glua.LValue { return s.abstractTable(name) })
+	}
+	k.constant("S_HUP", glua.LNumber(flagHup))
+	k.constant("S_FREE", glua.LNumber(flagFree))
+	k.constant("S_RDLOCK", glua.LNumber(flagRdlock))
+	for _, f := range functions() {
+		k.put(f.name, f.in)
+	}
+	return k
+}
+
+// typeLibrary are the two global functions that know about types.
+func typeLibrary() library {
+	return library{
+		"swig_type": func(s *script, L *glua.LState) int {
+			if ud, ok := L.Get(1).(*glua.LUserData); ok {
+				L.Push(glua.LString(s.typeName(ud)))
+				return 1
+			}
+			L.Push(glua.LNil)
 			return 1
-		}
-		L.Push(glua.LNil)
-		return 1
-	}))
-	s.setGlobal("swig_equals", L.NewFunction(func(L *glua.LState) int {
-		L.Push(glua.LBool(equalObjects(L.Get(1), L.Get(2))))
-		return 1
-	}))
+		},
+		"swig_equals": func(_ *script, L *glua.LState) int {
+			L.Push(glua.LBool(equalObjects(L.Get(1), L.Get(2))))
+			return 1
+		},
+	}
 }
 
 // abstractTable is the entry of a class that scripts cannot make objects of.
 func (s *script) abstractTable(name string) *glua.LTable {
 	L := s.L
-	t, mt := L.CreateTable(0, 0), L.CreateTable(0, 0)
+	t, mt := L.CreateTable(0, smallTable), L.CreateTable(0, smallTable)
 	mt.RawSetString("__call", L.NewFunction(func(L *glua.LState) int {
 		s.raise(L, "no constructor for %s", name)
 		return 0

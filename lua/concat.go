@@ -8,7 +8,7 @@ import (
 
 // concatFunction makes what chunks call for a .. b .. c.
 func (s *script) concatFunction() *glua.LFunction {
-	fn := s.L.NewFunction(func(L *glua.LState) int {
+	return s.hide(s.L.NewFunction(func(L *glua.LState) int {
 		n := L.GetTop()
 		size := 0
 		for i := 1; i <= n; i++ {
@@ -28,9 +28,7 @@ func (s *script) concatFunction() *glua.LFunction {
 		}
 		L.Push(glua.LString(b.String()))
 		return 1
-	})
-	s.hidden[fn] = true
-	return fn
+	}))
 }
 
 // concatObjects concatenates from the right, as .. does, with the metamethods of

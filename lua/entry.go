@@ -127,6 +127,7 @@ func (s *script) actions(ch *call.Channel) []call.Action {
 		ch.Log(call.LogErr, "Global variable ACTIONS may only be a table")
 		return nil
 	}
+	s.fill(table)
 	var list []call.Action
 	complaint := ""
 	for key, v := table.Next(glua.LNil); key != glua.LNil && complaint == ""; key, v = table.Next(key) {

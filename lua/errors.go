@@ -21,6 +21,10 @@ func (f *failure) Error() string { return f.text }
 
 // raise throws a Lua error with the position of the calling Lua function.
 func (s *script) raise(L *glua.LState, format string, args ...any) {
+	raise(L, format, args...)
+}
+
+func raise(L *glua.LState, format string, args ...any) {
 	L.RaiseError("%s", fmt.Sprintf(format, args...))
 }
 
@@ -103,7 +107,7 @@ func (s *script) stack(L *glua.LState, level int) string {
 			break
 		}
 		f, _ := fn.(*glua.LFunction)
-		if f == nil || s.hidden[f] {
+		if f == nil || s.isHidden(f) {
 			continue
 		}
 		lines = append(lines, "\t"+describe(f, d))
@@ -186,18 +190,28 @@ func (s *script) plainMessage(message string) string {
 	return message
 }
 
-// kinds gives values that have no fields metatables whose functions raise Lua's
-// own messages, naming the variable: "attempt to index global 'x' (a nil value)".
-func (s *script) kinds(L *glua.LState) {
+// kinds are the metatables of values that have no fields. Their functions raise Lua's
+// own messages, naming the variable: "attempt to index global 'x' (a nil value)". They
+// are the same for all scripts, which cannot come by the tables (__metatable), and can
+// change nothing about the functions.
+type kinds struct {
+	metas          []*glua.LTable // of nil, booleans, numbers and functions
+	call, newindex *glua.LFunction
+	// hidden are the functions, which tracebacks leave out.
+	hidden map[*glua.LFunction]bool
+}
+
+func newKinds() kinds {
+	k := kinds{hidden: make(map[*glua.LFunction]bool)}
 	hide := func(fn glua.LGFunction) *glua.LFunction {
-		f := L.NewFunction(fn)
-		s.hidden[f] = true
+		f := &glua.LFunction{IsG: true, GFunction: fn}
+		k.hidden[f] = true
 		return f
 	}
 	complain := func(verb string, register func(instruction) int) *glua.LFunction {
 		return hide(func(L *glua.LState) int {
 			v := L.Get(1)
-			s.raise(L, "attempt to %s %s", verb, variable(L, v, register))
+			raise(L, "attempt to %s %s", verb, variable(L, v, register))
 			return 0
 		})
 	}
@@ -207,20 +221,19 @@ func (s *script) kinds(L *glua.LState) {
 		if _, ok := number(L.Get(1)); !ok {
 			v, register = L.Get(1), instruction.b
 		}
-		s.raise(L, "attempt to perform arithmetic on %s", variable(L, v, register))
+		raise(L, "attempt to perform arithmetic on %s", variable(L, v, register))
 		return 0
 	})
 	index := complain("index", instruction.b)
-	newindex := complain("index", instruction.a)
-	call := complain("call", instruction.a)
 	length := complain("get length of", instruction.b)
-	samples := []glua.LValue{glua.LNil, glua.LTrue, glua.LNumber(0), L.NewFunction(func(*glua.LState) int { return 0 })}
-	for _, v := range samples {
-		mt := L.CreateTable(0, 0)
+	k.newindex = complain("index", instruction.a)
+	k.call = complain("call", instruction.a)
+	for _, v := range kindSamples {
+		mt := &glua.LTable{Metatable: glua.LNil}
 		mt.RawSetString("__index", index)
-		mt.RawSetString("__newindex", newindex)
+		mt.RawSetString("__newindex", k.newindex)
 		if v.Type() != glua.LTFunction {
-			mt.RawSetString("__call", call)
+			mt.RawSetString("__call", k.call)
 		}
 		if v.Type() != glua.LTNumber {
 			for _, op := range []string{"__add", "__sub", "__mul", "__div", "__mod", "__pow", "__unm"} {
@@ -229,14 +242,34 @@ func (s *script) kinds(L *glua.LState) {
 		}
 		mt.RawSetString("__len", length)
 		mt.RawSetString("__metatable", glua.LFalse)
-		L.SetMetatable(v, mt)
+		k.metas = append(k.metas, mt)
 	}
-	strings := L.CreateTable(0, 0)
-	strings.RawSetString("__index", L.GetGlobal("string"))
-	strings.RawSetString("__call", call)
-	strings.RawSetString("__newindex", newindex)
-	L.SetMetatable(glua.LString(""), strings)
+	return k
 }
+
+// kindSamples are values of the kinds that share a metatable.
+var kindSamples = []glua.LValue{glua.LNil, glua.LTrue, glua.LNumber(0), &glua.LFunction{IsG: true}}
+
+// setKinds gives the metatables to a state. That of strings is the script's own: it may
+// change it.
+func (s *script) setKinds() {
+	for i, v := range kindSamples {
+		s.L.SetMetatable(v, s.std.kinds.metas[i])
+	}
+	strings := s.L.CreateTable(0, smallTable)
+	strings.RawSetString("__index", s.library("string"))
+	strings.RawSetString("__call", s.std.kinds.call)
+	strings.RawSetString("__newindex", s.std.kinds.newindex)
+	s.L.SetMetatable(glua.LString(""), strings)
+}
+
+// hide has tracebacks leave a function out.
+func (s *script) hide(f *glua.LFunction) *glua.LFunction {
+	s.hidden[f] = true
+	return f
+}
+
+func (s *script) isHidden(f *glua.LFunction) bool { return s.hidden[f] || s.std.kinds.hidden[f] }
 
 // instruction is one instruction of the machine (Lua 5.1's, with A, C and B in
 // that order behind the operation).

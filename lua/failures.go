@@ -143,7 +143,7 @@ func (s *script) atHand(L *glua.LState) []Variable {
 			return nil
 		}
 		fn, err := L.GetInfo("f", d, glua.LNil)
-		if f, _ := fn.(*glua.LFunction); err != nil || f == nil || f.IsG || s.hidden[f] {
+		if f, _ := fn.(*glua.LFunction); err != nil || f == nil || f.IsG || s.isHidden(f) {
 			continue
 		}
 		var list []Variable
@@ -190,6 +190,7 @@ func (s *script) shown(name string, v glua.LValue) string {
 		if n := v.Len(); n > 0 {
 			return fmt.Sprintf("table of %d", n)
 		}
+		s.fill(v)
 		if key, _ := v.Next(glua.LNil); key == glua.LNil {
 			return "empty table"
 		}

@@ -63,20 +63,18 @@ func functions() []function {
 	}
 }
 
-// addFunctions puts the functions into the table.
-func (s *script) addFunctions(t *glua.LTable) {
-	for _, f := range functions() {
-		t.RawSetString(f.name, s.L.NewFunction(func(L *glua.LState) int {
-			a := &arguments{s: s, L: L, n: L.GetTop()}
-			if low, high := bounds(f.signature); a.n < low || a.n > high {
-				s.raise(L, "Error in %s expected %d..%d args, got %d", f.shown, low, high, a.n)
-			}
-			if i, kind := s.misfit(a, f.signature); i >= 0 {
-				s.raise(L, "Error in %s (arg %d), expected '%s' got '%s'", f.shown, i+1, ctypes[kind], s.typeName(a.value(i)))
-			}
-			return f.run(a)
-		}))
-	}
+// in makes the function for a script.
+func (f function) in(s *script) glua.LValue {
+	return s.L.NewFunction(func(L *glua.LState) int {
+		a := &arguments{s: s, L: L, n: L.GetTop()}
+		if low, high := bounds(f.signature); a.n < low || a.n > high {
+			s.raise(L, "Error in %s expected %d..%d args, got %d", f.shown, low, high, a.n)
+		}
+		if i, kind := s.misfit(a, f.signature); i >= 0 {
+			s.raise(L, "Error in %s (arg %d), expected '%s' got '%s'", f.shown, i+1, ctypes[kind], s.typeName(a.value(i)))
+		}
+		return f.run(a)
+	})
 }
 
 // pause blocks the script for d, or until it is ended.

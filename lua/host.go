@@ -114,6 +114,8 @@ type Host struct {
 	regexes *regex.Cache
 	client  *http.Client
 	classes []*class
+	once    sync.Once
+	std     *standard // once
 	by      classSet
 	// modulePath is package.path as lua.conf and the environment have it.
 	modulePath atomic.Pointer[string]

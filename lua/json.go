@@ -134,6 +134,7 @@ func (j *jsonCodec) write(a *arguments, b *bytes.Buffer, v glua.LValue, depth in
 
 // writeTable writes an array if the first key is 1, an object otherwise.
 func (j *jsonCodec) writeTable(a *arguments, b *bytes.Buffer, t *glua.LTable, depth int) {
+	a.s.fill(t)
 	key, v := t.Next(glua.LNil)
 	array := key == glua.LNumber(1) || key == glua.LNil && j.emptyAsArray
 	separator := ","

@@ -8,70 +8,31 @@ import (
 	glua "github.com/yuin/gopher-lua"
 )
 
-// openLibraries opens the machine's libraries and puts our functions over those
-// that behave differently from Lua 5.2.
-func (s *script) openLibraries() {
-	L := s.L
-	for _, lib := range []struct {
-		name string
-		open glua.LGFunction
-	}{
-		{glua.LoadLibName, glua.OpenPackage}, {glua.BaseLibName, glua.OpenBase}, {glua.TabLibName, glua.OpenTable},
-		{glua.OsLibName, glua.OpenOs}, {glua.StringLibName, glua.OpenString}, {glua.MathLibName, glua.OpenMath},
-		{glua.DebugLibName, glua.OpenDebug}, {glua.CoroutineLibName, glua.OpenCoroutine},
-	} {
-		L.Push(L.NewFunction(lib.open))
-		L.Push(glua.LString(lib.name))
-		L.Call(1, 0)
-	}
-	s.install(L.G.Global, baseLibrary())
-	s.install(s.module("string"), stringLibrary())
-	s.install(s.module("table"), tableLibrary())
-	s.install(s.module("math"), mathLibrary())
-	s.install(s.module("bit32"), bitLibrary())
-	s.install(s.module("os"), osLibrary())
-	s.install(s.module("debug"), debugLibrary())
-	s.openCoroutines()
-	s.openIO()
-	s.openPackage()
-	s.setGlobal("_VERSION", glua.LString("Lua 5.2"))
-	for _, name := range []string{"_printregs", "_GOPHER_LUA_VERSION", "__index"} {
-		s.setGlobal(name, glua.LNil)
-	}
-	s.module("string").RawSetString("__index", glua.LNil)
-	s.kinds(L)
-}
-
-// openCoroutines words the errors of coroutine.resume as Lua does, and has new coroutines run under the script's own context. The
-// machine would give each a context that is kept until the script ends, and under
-// which it is not seen to.
-func (s *script) openCoroutines() {
-	lib := s.module("coroutine")
-	if resume, _ := lib.RawGetString("resume").(*glua.LFunction); resume != nil {
-		lib.RawSetString("resume", s.L.NewFunction(func(L *glua.LState) int {
-			th, _ := L.Get(1).(*glua.LState)
-			switch {
-			case th != nil && th.Dead:
-				L.Push(glua.LFalse)
-				L.Push(glua.LString("cannot resume dead coroutine"))
-				return 2
-			case th != nil && L.G.CurrentThread == th:
-				L.Push(glua.LFalse)
-				L.Push(glua.LString("cannot resume non-suspended coroutine"))
-				return 2
-			}
-			return resume.GFunction(L)
-		}))
-	}
-	for _, name := range []string{"create", "wrap"} {
-		make, _ := lib.RawGetString(name).(*glua.LFunction)
-		if make == nil {
-			continue
+// coroutineLibrary words the errors of coroutine.resume as Lua does, and has new
+// coroutines run under the script's own context. The machine would give each a context
+// that is kept until the script ends, and under which it is not seen to.
+func coroutineLibrary(machine builtins) library {
+	resume := machine.function("coroutine", "resume")
+	lib := library{"resume": func(s *script, L *glua.LState) int {
+		th, _ := L.Get(1).(*glua.LState)
+		switch {
+		case th != nil && th.Dead:
+			L.Push(glua.LFalse)
+			L.Push(glua.LString("cannot resume dead coroutine"))
+			return 2
+		case th != nil && L.G.CurrentThread == th:
+			L.Push(glua.LFalse)
+			L.Push(glua.LString("cannot resume non-suspended coroutine"))
+			return 2
 		}
-		lib.RawSetString(name, s.L.NewFunction(func(L *glua.LState) int {
+		return resume(L)
+	}}
+	for _, name := range []string{"create", "wrap"} {
+		make := machine.function("coroutine", name)
+		lib[name] = func(s *script, L *glua.LState) int {
 			L.RemoveContext()
 			defer L.SetContext(s.pulse)
-			n := make.GFunction(L)
+			n := make(L)
 			switch v := L.Get(-1).(type) {
 			case *glua.LState:
 				v.SetContext(s.pulse)
@@ -83,12 +44,36 @@ func (s *script) openCoroutines() {
 				}
 			}
 			return n
-		}))
+		}
+	}
+	return lib
+}
+
+// filled has the tables that a function of the machine is called with filled before:
+// it looks into them without asking for what they lack.
+func filled(fn glua.LGFunction) func(*script, *glua.LState) int {
+	return func(s *script, L *glua.LState) int {
+		s.fill(L.Get(1))
+		s.fill(L.Get(2))
+		return fn(L)
 	}
 }
 
-func baseLibrary() library {
+func baseLibrary(machine builtins) library {
+	module := machine.function("_G", "module")
 	return library{
+		"rawget":       filled(machine.function("_G", "rawget")),
+		"rawset":       filled(machine.function("_G", "rawset")),
+		"getmetatable": filled(machine.function("_G", "getmetatable")),
+		"setmetatable": filled(machine.function("_G", "setmetatable")),
+		"require":      requireModule,
+		"module": func(s *script, L *glua.LState) int {
+			loaded := s.library("package.loaded")
+			s.fill(s.L.G.Global)
+			s.fill(loaded)
+			s.L.G.Registry.RawSetString("_LOADED", loaded)
+			return module(L)
+		},
 		"print":          basePrint,
 		"tostring":       baseToString,
 		"tonumber":       baseToNumber,
@@ -114,7 +99,7 @@ func (s *script) toString(L *glua.LState, v glua.LValue) string {
 		return text(v)
 	}
 	if mt, ok := L.GetMetatable(v).(*glua.LTable); ok {
-		if fn := mt.RawGetString("__tostring"); fn.Type() == glua.LTFunction {
+		if fn := s.get(mt, "__tostring"); fn.Type() == glua.LTFunction {
 			L.Push(fn)
 			L.Push(v)
 			L.Call(1, 1)
@@ -273,6 +258,7 @@ func baseXPCall(s *script, L *glua.LState) int {
 
 func basePairs(s *script, L *glua.LState) int {
 	v := L.Get(1)
+	s.fill(v)
 	if mt, ok := L.GetMetatable(v).(*glua.LTable); ok {
 		if fn := mt.RawGetString("__pairs"); fn.Type() == glua.LTFunction {
 			L.Push(fn)
@@ -284,10 +270,19 @@ func basePairs(s *script, L *glua.LState) int {
 	if v.Type() != glua.LTTable {
 		s.argError(L, 1, "pairs", "table expected, got "+s.given(L, 1))
 	}
-	L.Push(L.G.Global.RawGetString("next"))
+	L.Push(s.nextFunction())
 	L.Push(v)
 	L.Push(glua.LNil)
 	return 3
+}
+
+// nextFunction is next, whatever the script has made of the global of that name.
+func (s *script) nextFunction() *glua.LFunction {
+	if s.next == nil {
+		fn := filled(s.std.next)
+		s.next = s.L.NewFunction(func(L *glua.LState) int { return fn(s, L) })
+	}
+	return s.next
 }
 
 func baseIPairs(s *script, L *glua.LState) int {
@@ -340,8 +335,31 @@ func baseCollect(s *script, L *glua.LState) int {
 	return 1
 }
 
-func debugLibrary() library {
+func debugLibrary(machine builtins) library {
+	getEnv, setEnv := machine.function("debug", "getfenv"), machine.function("debug", "setfenv")
+	builtin := func(v glua.LValue) bool {
+		fn, ok := v.(*glua.LFunction)
+		return ok && fn.IsG
+	}
 	return library{
+		"getmetatable": filled(machine.function("debug", "getmetatable")),
+		"setmetatable": filled(machine.function("debug", "setmetatable")),
+		// Functions that are not written in Lua have no environment of their own; some
+		// belong to all scripts.
+		"getfenv": func(s *script, L *glua.LState) int {
+			if builtin(L.Get(1)) {
+				L.Push(L.G.Global)
+				return 1
+			}
+			return getEnv(L)
+		},
+		"setfenv": func(s *script, L *glua.LState) int {
+			if builtin(L.Get(1)) {
+				L.SetTop(1)
+				return 1
+			}
+			return setEnv(L)
+		},
 		"traceback": func(s *script, L *glua.LState) int {
 			at := 1
 			target := L

@@ -64,12 +64,26 @@ func (o stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// openIO makes the library io.
-func (s *script) openIO() {
+// ioContents are those of the library io.
+func ioContents() *contents {
+	c := &contents{}
+	for _, name := range []string{"close", "input", "lines", "open", "output", "popen", "read", "tmpfile", "type", "write"} {
+		c.put(name, func(s *script) glua.LValue { return s.L.NewFunction(s.io().functions[name]) })
+	}
+	c.put("stdin", func(s *script) glua.LValue { return s.io().stdin })
+	c.put("stdout", func(s *script) glua.LValue { return s.io().stdout })
+	c.put("stderr", func(s *script) glua.LValue { return s.io().stdout })
+	return c
+}
+
+// io makes a state's files at the first use of the library.
+func (s *script) io() *ioLibrary {
+	if s.files != nil {
+		return s.files
+	}
 	L := s.L
-	lib := L.CreateTable(0, 0)
-	mt := L.CreateTable(0, 0)
-	methods := L.CreateTable(0, 0)
+	mt := L.CreateTable(0, smallTable)
+	methods := L.CreateTable(0, smallTable)
 	s.install(methods, fileMethods())
 	mt.RawSetString("__index", methods)
 	mt.RawSetString("__name", glua.LString("FILE*"))
@@ -86,17 +100,9 @@ func (s *script) openIO() {
 	o.stdin = o.wrap(&file{s: s, r: bufio.NewReaderSize(strings.NewReader(""), 16), std: true})
 	o.stdout = o.wrap(&file{s: s, w: bufio.NewWriterSize(stdout{s}, 16), std: true})
 	o.input, o.output = o.stdin, o.stdout
-	lib.RawSetString("stdin", o.stdin)
-	lib.RawSetString("stdout", o.stdout)
-	lib.RawSetString("stderr", o.stdout)
-	for name, fn := range o.functions() {
-		lib.RawSetString(name, L.NewFunction(fn))
-	}
-	s.setGlobal("io", lib)
-	if loaded, ok := L.GetField(L.Get(glua.RegistryIndex), "_LOADED").(*glua.LTable); ok {
-		loaded.RawSetString("io", lib)
-		loaded.RawSetString("bit32", s.global("bit32"))
-	}
+	o.functions = o.all()
+	s.files = o
+	return o
 }
 
 // ioLibrary holds a state's default files.
@@ -105,6 +111,7 @@ type ioLibrary struct {
 	mt            *glua.LTable
 	stdin, stdout *glua.LUserData
 	input, output *glua.LUserData
+	functions     map[string]glua.LGFunction
 }
 
 func (o *ioLibrary) wrap(f *file) *glua.LUserData {
@@ -187,7 +194,8 @@ func (o *ioLibrary) popen(L *glua.LState, command, mode string) (*glua.LUserData
 	return o.wrap(f), nil
 }
 
-func (o *ioLibrary) functions() map[string]glua.LGFunction {
+// all makes the functions of the library.
+func (o *ioLibrary) all() map[string]glua.LGFunction {
 	s := o.s
 	fail := func(L *glua.LState, err error, path string) int { return pushFileResult(L, err, path) }
 	setDefault := func(name string, slot func() **glua.LUserData, mode string) glua.LGFunction {

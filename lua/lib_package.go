@@ -26,20 +26,9 @@ func modulePath(patterns []string, environment string) string {
 	return strings.ReplaceAll(joined, ";;", ";"+defaultPath+";")
 }
 
-// openPackage replaces require and the loaders by ours, which compile as scripts
-// are compiled and know no native modules.
-func (s *script) openPackage() {
-	L := s.L
-	pkg := s.module("package")
-	path := s.host.modulePath.Load()
-	if path != nil {
-		pkg.RawSetString("path", glua.LString(*path))
-	} else {
-		pkg.RawSetString("path", glua.LString(modulePath(nil, os.Getenv("LUA_PATH"))))
-	}
-	pkg.RawSetString("cpath", glua.LString(""))
-	pkg.RawSetString("config", glua.LString("/\n;\n?\n!\n-\n"))
-	s.install(pkg, library{
+// packageLibrary are the functions of package.
+func packageLibrary() library {
+	return library{
 		"loadlib": func(s *script, L *glua.LState) int {
 			L.Push(glua.LNil)
 			L.Push(glua.LString("dynamic libraries not enabled; check your Lua installation"))
@@ -57,29 +46,33 @@ func (s *script) openPackage() {
 			L.Push(glua.LString(file))
 			return 1
 		},
-	})
-	loaders := L.CreateTable(0, 0)
-	loaders.Append(L.NewFunction(s.loadPreloaded))
-	loaders.Append(L.NewFunction(s.builtinSearcher(false)))
-	loaders.Append(L.NewFunction(s.loadModule))
-	loaders.Append(L.NewFunction(s.builtinSearcher(true)))
-	pkg.RawSetString("loaders", loaders)
-	pkg.RawSetString("searchers", loaders)
-	s.install(L.G.Global, library{"require": requireModule})
+	}
+}
+
+// searchers is the table of them, which package has under two names.
+func (s *script) searchers() *glua.LTable {
+	if s.searcherTable == nil {
+		L := s.L
+		s.searcherTable = L.CreateTable(4, 0)
+		for _, fn := range []glua.LGFunction{s.loadPreloaded, s.builtinSearcher(false), s.loadModule, s.builtinSearcher(true)} {
+			s.searcherTable.Append(L.NewFunction(fn))
+		}
+	}
+	return s.searcherTable
 }
 
 func requireModule(s *script, L *glua.LState) int {
 	name := s.checkText(L, 1, "require")
 	pkg := s.module("package")
-	loaded, _ := pkg.RawGetString("loaded").(*glua.LTable)
+	loaded, _ := s.get(pkg, "loaded").(*glua.LTable)
 	if loaded == nil {
 		s.raise(L, "'package.loaded' must be a table")
 	}
-	if v := loaded.RawGetString(name); glua.LVAsBool(v) {
+	if v := s.get(loaded, name); glua.LVAsBool(v) {
 		L.Push(v)
 		return 1
 	}
-	loaders, _ := pkg.RawGetString("loaders").(*glua.LTable)
+	loaders, _ := s.get(pkg, "loaders").(*glua.LTable)
 	if loaders == nil {
 		s.raise(L, "'package.searchers' must be a table")
 	}
@@ -105,18 +98,18 @@ func requireModule(s *script, L *glua.LState) int {
 		v := L.Get(-1)
 		L.Pop(1)
 		if v != glua.LNil {
-			loaded.RawSetString(name, v)
-		} else if loaded.RawGetString(name) == glua.LNil {
-			loaded.RawSetString(name, glua.LTrue)
+			s.put(loaded, name, v)
+		} else if s.get(loaded, name) == glua.LNil {
+			s.put(loaded, name, glua.LTrue)
 		}
-		L.Push(loaded.RawGetString(name))
+		L.Push(s.get(loaded, name))
 		return 1
 	}
 }
 
 func (s *script) loadPreloaded(L *glua.LState) int {
 	name := text(L.Get(1))
-	preload, _ := s.module("package").RawGetString("preload").(*glua.LTable)
+	preload, _ := s.get(s.module("package"), "preload").(*glua.LTable)
 	if preload != nil {
 		if fn := preload.RawGetString(name); fn != glua.LNil {
 			L.Push(fn)
@@ -131,7 +124,7 @@ func (s *script) loadPreloaded(L *glua.LState) int {
 // the embedded set.
 func (s *script) loadModule(L *glua.LState) int {
 	name := text(L.Get(1))
-	path, ok := s.module("package").RawGetString("path").(glua.LString)
+	path, ok := s.get(s.module("package"), "path").(glua.LString)
 	if !ok {
 		s.raise(L, "'package.path' must be a string")
 	}

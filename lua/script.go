@@ -11,7 +11,7 @@ import (
 
 // Sizes of a script's stacks: small at first, growing up to the limits.
 const (
-	registryStart = 1024
+	registryStart = 512
 	registryStep  = 4096
 	registryMax   = 1 << 20 // values
 	callDepth     = 16000
@@ -30,10 +30,19 @@ type script struct {
 	cancel context.CancelCauseFunc
 
 	session *session // the call that the script was started on, or nil
-	classes map[*class]*glua.LTable
-	hidden  map[*glua.LFunction]bool // functions that tracebacks leave out
-	objects map[finalizer]struct{}   // released when the script ends
-	depth   int                      // nested input callbacks
+	std     *standard
+	classes map[*class]*classTables
+	// libraries are the tables of libraries that the script has asked for; partials
+	// are the tables that lack a part of their contents.
+	libraries     map[string]*glua.LTable
+	partials      map[*glua.LTable]*partial
+	partialMeta   *glua.LTable // the metatable of those, which scripts never see
+	searcherTable *glua.LTable
+	files         *ioLibrary
+	next          *glua.LFunction          // what pairs returns
+	hidden        map[*glua.LFunction]bool // functions that tracebacks leave out
+	objects       map[finalizer]struct{}   // released when the script ends
+	depth         int                      // nested input callbacks
 	// readFrom is the session that a script last read the method originate from.
 	readFrom *session
 	concat   *glua.LFunction // what a .. b calls
@@ -57,19 +66,18 @@ func (s *script) hold(f finalizer) { s.objects[f] = struct{}{} }
 // forget takes back hold.
 func (s *script) forget(f finalizer) { delete(s.objects, f) }
 
-// newScript makes a state with all libraries. ch may be nil; callCtx is the
-// context of what ch does now.
+// newScript makes a state. ch may be nil; callCtx is the context of what ch does now.
 func (h *Host) newScript(name string, callCtx context.Context, ch *call.Channel) *script {
 	L := glua.NewState(glua.Options{RegistrySize: registryStart, RegistryGrowStep: registryStep,
 		RegistryMaxSize: registryMax, CallStackSize: callDepth, MinimizeStackMemory: true, SkipOpenLibs: true})
-	s := &script{host: h, L: L, name: name, classes: make(map[*class]*glua.LTable),
+	s := &script{host: h, L: L, name: name, std: h.standard(), classes: make(map[*class]*classTables), libraries: make(map[string]*glua.LTable),
 		hidden: make(map[*glua.LFunction]bool), objects: make(map[finalizer]struct{})}
 	s.ctx, s.cancel = context.WithCancelCause(h.ctx)
 	s.pulse = &pulse{Context: s.ctx, done: s.ctx.Done(), s: s}
 	L.SetContext(s.pulse)
 	s.concat = s.concatFunction()
-	s.openLibraries()
-	s.openFreeswitch()
+	s.makePartial(L.G.Global, &s.std.global)
+	s.setKinds()
 	if ch != nil {
 		s.session = s.adopt(callCtx, ch)
 		s.setGlobal("session", s.session.ud)
@@ -78,9 +86,9 @@ func (h *Host) newScript(name string, callCtx context.Context, ch *call.Channel)
 	return s
 }
 
-func (s *script) setGlobal(name string, v glua.LValue) { s.L.G.Global.RawSetString(name, v) }
+func (s *script) setGlobal(name string, v glua.LValue) { s.put(s.L.G.Global, name, v) }
 
-func (s *script) global(name string) glua.LValue { return s.L.G.Global.RawGetString(name) }
+func (s *script) global(name string) glua.LValue { return s.get(s.L.G.Global, name) }
 
 // rest marks the script as waiting, not computing, until the returned function
 // is called.
@@ -125,7 +133,7 @@ func (s *script) setArguments(c command) {
 	if c.inline {
 		return
 	}
-	t := s.L.CreateTable(0, 0)
+	t := s.L.CreateTable(len(c.args), 0)
 	t.RawSetInt(0, glua.LString(c.script))
 	for i, a := range c.args {
 		t.RawSetInt(i+1, glua.LString(a))
