@@ -188,14 +188,13 @@ func (x *session) checkHook(L *glua.LState) {
 	if x.hook == "" || x.hooked || x.hookRunning || !x.alive() {
 		return
 	}
-	status := ""
-	switch {
-	case !x.ch.Up():
-		status = "hangup"
-	case !x.ch.Ready():
-		status = "transfer"
-	default:
+	// In this order: a call that is hung up meanwhile was not sent elsewhere.
+	if x.ch.Ready() {
 		return
+	}
+	status := "transfer"
+	if !x.ch.Up() {
+		status = "hangup"
 	}
 	x.hooked, x.hookRunning = true, true
 	defer func() { x.hookRunning = false }()
