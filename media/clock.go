@@ -40,7 +40,7 @@ type Clock struct {
 	changed bool
 	wake    chan struct{} // buffered, one
 
-	before atomic.Pointer[func()]
+	before atomic.Pointer[func(next time.Time)]
 
 	list []Ticker // this tick's; the clock's goroutine owns it
 	job  struct {
@@ -101,8 +101,9 @@ func (c *Clock) close() {
 }
 
 // Before sets what is called when a tick begins, before any Ticker: it has the
-// packets read that have come by then. It must not block.
-func (c *Clock) Before(f func()) { c.before.Store(&f) }
+// packets read that have come by then. next is when the following tick is due. It must
+// not block.
+func (c *Clock) Before(f func(next time.Time)) { c.before.Store(&f) }
 
 // Add puts t on the Clock. The first Ticker on an idle clock is called at once,
 // a later one with the next tick. Adding twice changes nothing.
@@ -202,7 +203,7 @@ func (c *Clock) tick(now time.Time) {
 	c.mu.Unlock()
 	c.ticks.Add(1)
 	if f := c.before.Load(); f != nil {
-		(*f)()
+		(*f)(now.Add(FrameTime))
 	}
 	helpers := 0
 	if c.shared {

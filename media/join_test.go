@@ -296,7 +296,7 @@ type calmWire struct {
 func (w *calmWire) Calm(calm bool)                { w.calm.Store(calm) }
 func (w *calmWire) Receive(f func(*media.Packet)) { w.receive.Store(f) }
 
-func (w *calmWire) fetch() {
+func (w *calmWire) fetch(time.Time) {
 	for {
 		select {
 		case k := <-w.waiting:

@@ -6,7 +6,9 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"sync"
+	"time"
 
+	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/udp"
 )
 
@@ -48,8 +50,9 @@ func NewPorts(start, end uint16) (*Ports, error) {
 // Len returns how many legs the range can carry on one address.
 func (p *Ports) Len() int { return p.count }
 
-// Read hands out what has come to all ports by now, before a clock's tick takes it.
-func (p *Ports) Read() { p.sockets.Read() }
+// Read hands out what has come to all ports by now, before a clock's tick takes it;
+// next is when the clock ticks again (media.Clock.Before).
+func (p *Ports) Read(next time.Time) { p.sockets.Read(next, media.FrameTime) }
 
 // InUse returns how many ports are taken on all addresses.
 func (p *Ports) InUse() int {

@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -24,6 +25,8 @@ const (
 	// turn is how many datagrams are taken at most from a socket that many share
 	// before the others have their turn.
 	turn = 32
+	// maxAge is how long before it was read a datagram can have come.
+	maxAge = 200 * time.Millisecond
 )
 
 // Group is a number of sockets that are read together. The zero Group is ready to
@@ -79,11 +82,20 @@ func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
 	if err != nil {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
-	t := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, calm: true, reader: s.reader}
+	t := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, reader: s.reader}
 	if t.reader == nil {
 		return t.begin(addr, (*Socket).readAlone)
 	}
+	t.calm = t.stamp()
 	return t.begin(addr, t.reader.add)
+}
+
+// stamp has the system say when datagrams come, and reports whether it can.
+func (s *Socket) stamp() bool {
+	if !s.stamped.Load() {
+		s.stamped.Store(stampArrivals(s.fd) == nil)
+	}
+	return s.stamped.Load()
 }
 
 // add gives s to the first reader that is not full. When all are, packets come
@@ -104,8 +116,9 @@ func (g *Group) add(s *Socket) error {
 	return s.reader.add(s)
 }
 
-// Read takes what has come to all sockets by now.
-func (g *Group) Read() {
+// Read takes what has come to all sockets by now. The caller promises to do so again
+// at next, and then with every period of that length: calm sockets rely on it.
+func (g *Group) Read(next time.Time, every time.Duration) {
 	for i := 0; ; i++ {
 		g.mu.Lock()
 		if i >= len(g.readers) {
@@ -114,7 +127,7 @@ func (g *Group) Read() {
 		}
 		r := g.readers[i]
 		g.mu.Unlock()
-		r.now()
+		r.promise(next, every)
 	}
 }
 
@@ -126,10 +139,11 @@ type Socket struct {
 	receive Receive
 	local   netip.AddrPort
 	fd      int
-	six     bool // of IPv6
-	calm    bool // under reader.mu
-	turn    int  // datagrams that are taken at a time
-	weight  int  // 1, or 0 for what is rare
+	six     bool        // of IPv6
+	calm    bool        // under reader.mu
+	turn    int         // datagrams that are taken at a time
+	weight  int         // 1, or 0 for what is rare
+	stamped atomic.Bool // the system says when datagrams came
 
 	reading sync.Mutex // held while receive runs
 	writing sync.Mutex
@@ -139,11 +153,12 @@ type Socket struct {
 // Local returns the address that the socket is bound to.
 func (s *Socket) Local() netip.AddrPort { return s.local }
 
-// Calm says whether a datagram may wait for five milliseconds, because somebody
-// calls Read when it is needed. A new Socket is not calm.
+// Calm says whether a datagram may wait, because somebody calls Read when it is
+// needed: until then, or five milliseconds where nobody does. A new Socket is not calm,
+// and none is where the system does not say when datagrams came.
 func (s *Socket) Calm(calm bool) {
 	r := s.reader
-	if r == nil {
+	if r == nil || calm && !s.stamp() {
 		return
 	}
 	r.mu.Lock()
@@ -234,12 +249,34 @@ func (s *Socket) read(buf []byte, at time.Time) {
 		return
 	}
 	for range s.turn {
-		n, from, err := receiveFrom(s.fd, buf)
+		var (
+			n       int
+			from    netip.AddrPort
+			err     error
+			arrived = at
+		)
+		if s.stamped.Load() {
+			var stamp int64
+			n, from, stamp, err = receiveStamped(s.fd, buf)
+			arrived = arrival(at, stamp)
+		} else {
+			n, from, err = receiveFrom(s.fd, buf)
+		}
 		if err != nil {
 			return // nothing there, or an ICMP answer to an earlier packet
 		}
-		s.receive(buf[:n], from, at)
+		s.receive(buf[:n], from, arrived)
 	}
+}
+
+// arrival is when a datagram came that the system stamped, in nanoseconds since 1970,
+// and that was read now. Who sets the clock in between changes nothing by more than
+// maxAge.
+func arrival(now time.Time, stamp int64) time.Time {
+	if age := time.Duration(now.UnixNano() - stamp); age > 0 && age <= maxAge {
+		return now.Add(-age)
+	}
+	return now
 }
 
 // reader is the goroutine that reads a share of a Group's sockets.
@@ -247,7 +284,8 @@ func (s *Socket) read(buf []byte, at time.Time) {
 // The sockets are in one epoll descriptor, the inner one. When few packets come,
 // that is put into another, the gate, which Go's own poller watches. While they come
 // quickly it is taken out, so that none of them wakes anybody, and the inner
-// descriptor is asked each period.
+// descriptor is asked each period. Where all sockets are calm and Group.Read is called
+// in time, that does most of the work: the goroutine asks once, shortly before it.
 type reader struct {
 	mu      sync.Mutex
 	sockets map[int32]*Socket
@@ -255,6 +293,10 @@ type reader struct {
 	calm    int // how many of them are
 	inner   int
 	gate    *os.File // nil: no goroutine
+
+	next  time.Time     // when Group.Read is called again
+	every time.Duration // and how often then
+	took  bool          // it has found datagrams since the goroutine looked
 
 	reading sync.Mutex
 	events  [batch]syscall.EpollEvent
@@ -378,32 +420,56 @@ func (r *reader) run(inner int, gate *os.File) {
 		}
 		for {
 			now := time.Now()
-			wait, some := r.now()
-			if !some || now.Sub(last) > 2*wait {
+			some := r.now()
+			wait, usual, took := r.pause(now)
+			if !some && !took || now.Sub(last) > 2*usual {
 				last = now
 				break
 			}
 			last = now
-			if wait -= time.Since(now); wait > 0 {
+			if wait > 0 {
 				time.Sleep(wait)
 			}
 		}
 	}
 }
 
+// pause says how long the goroutine may sleep that began to read at start, how often
+// datagrams must come for it to sleep at all, and whether Group.Read has taken some.
+func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	took, r.took = r.took, false
+	now := time.Now()
+	switch {
+	case r.calm < len(r.sockets):
+		return period - now.Sub(start), period, took
+	case !now.Before(r.next.Add(r.every)): // nobody reads, or not in time
+		return calmPeriod - now.Sub(start), calmPeriod, took
+	}
+	if wait = r.next.Add(-lead).Sub(now); wait <= 0 {
+		wait += r.every
+	}
+	return wait, r.every, took
+}
+
+// promise reads for Group.Read.
+func (r *reader) promise(next time.Time, every time.Duration) {
+	some := r.now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.next, r.every = next, every
+	r.took = r.took || some
+}
+
 // now takes what has come to the sockets, a turn of each after the other, for no
-// longer than a period. It reports whether there was some, and how long the next
-// may wait.
-func (r *reader) now() (wait time.Duration, some bool) {
+// longer than a period. It reports whether there was some.
+func (r *reader) now() (some bool) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	start := time.Now()
-	for at := start; ; at = time.Now() {
+	for at := start; at.Sub(start) <= period; at = time.Now() {
 		r.mu.Lock()
-		wait = period
-		if r.calm == len(r.sockets) {
-			wait = calmPeriod
-		}
 		n := 0
 		if r.gate != nil {
 			n = pollNow(r.inner, r.events[:])
@@ -413,7 +479,7 @@ func (r *reader) now() (wait time.Duration, some bool) {
 		}
 		r.mu.Unlock()
 		if n == 0 {
-			return wait, some
+			break
 		}
 		some = true
 		for i, s := range r.ready[:n] {
@@ -422,8 +488,6 @@ func (r *reader) now() (wait time.Duration, some bool) {
 				r.ready[i] = nil
 			}
 		}
-		if at.Sub(start) > period {
-			return wait, some
-		}
 	}
+	return some
 }

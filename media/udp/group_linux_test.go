@@ -60,3 +60,75 @@ func TestGroup_SpreadsTheLoad(t *testing.T) {
 	}
 	eventually(t, "all goroutines ended", func() bool { return runtime.NumGoroutine() <= before })
 }
+
+// What waits in a calm socket is told the time at which it came, and is read in the end
+// though a promise to call Read was broken.
+func TestCalm_SaysWhenADatagramCame(t *testing.T) {
+	for _, ip := range []netip.Addr{local4, netip.IPv6Loopback()} {
+		var g Group
+		got, waited := make(chan time.Time, 10), make(chan bool)
+		s, to := listen(t, &g, ip, func(_ []byte, from netip.AddrPort, at time.Time) {
+			if from.Addr() != ip {
+				t.Errorf("from %s", from)
+			}
+			got <- at
+			<-waited
+		})
+		s.Calm(true)
+		if !s.stamped.Load() {
+			t.Skip("the system stamps nothing")
+		}
+		from, _ := listen(t, &g, ip, nil)
+		from.Calm(true)
+		g.Read(time.Now().Add(20*time.Millisecond), 20*time.Millisecond) // which is not kept
+		send := func() (before, after time.Time) {
+			before = time.Now()
+			if err := from.Send([]byte("x"), to); err != nil {
+				t.Fatal(err)
+			}
+			return before, time.Now()
+		}
+		check := func(before, after time.Time) {
+			if at := <-got; at.Before(before.Add(-time.Millisecond)) || at.After(after.Add(time.Millisecond)) {
+				t.Errorf("came at %s, sent between %s and %s", at, before, after)
+			}
+		}
+		check(send())           // read at once, and held
+		before, after := send() // comes while the reader is held
+		time.Sleep(30 * time.Millisecond)
+		waited <- true
+		check(before, after)
+		close(waited)
+		for range 5 {
+			check(send())
+		}
+	}
+}
+
+// Beside a caller of Read, the reader looks once a period, shortly before it.
+func TestPause_LeavesMostToTheCallerOfRead(t *testing.T) {
+	const every = 20 * time.Millisecond
+	now := time.Now()
+	for _, c := range []struct {
+		what        string
+		calm        int
+		next        time.Duration // from now
+		wait, usual time.Duration
+	}{
+		{"not all are calm", 1, 15 * time.Millisecond, period, period},
+		{"before the early look", 2, 15 * time.Millisecond, 10 * time.Millisecond, every},
+		{"at the early look", 2, 4 * time.Millisecond, 19 * time.Millisecond, every},
+		{"Read is late", 2, -4 * time.Millisecond, 11 * time.Millisecond, every},
+		{"nobody calls Read", 2, -30 * time.Millisecond, calmPeriod, calmPeriod},
+	} {
+		r := &reader{sockets: map[int32]*Socket{1: {}, 2: {}}, calm: c.calm, next: now.Add(c.next), every: every, took: true}
+		wait, usual, took := r.pause(now)
+		spent := time.Since(now)
+		if usual != c.usual || wait > c.wait || wait < c.wait-spent {
+			t.Errorf("%s: %v, usually %v; want %v, %v (%v later)", c.what, wait, usual, c.wait, c.usual, spent)
+		}
+		if _, _, again := r.pause(now); !took || again {
+			t.Errorf("%s: what Read took is told %t, %t", c.what, took, again)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Sock
 }
 
 // Read does nothing: what comes is read at once.
-func (g *Group) Read() {}
+func (g *Group) Read(time.Time, time.Duration) {}
 
 // Beside opens a second socket for what belongs to s and is rare, as RTCP is.
 func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {

@@ -84,20 +84,63 @@ func receiveFrom(fd int, buf []byte) (int, netip.AddrPort, error) {
 	if errno != 0 {
 		return 0, netip.AddrPort{}, errno
 	}
+	from, err := farEnd(&sa)
+	return int(n), from, err
+}
+
+// soTimestampns has the system put the time at which it got a datagram beside it, as
+// two numbers of 64 bits on every architecture (Linux 5.1).
+const soTimestampns = 64
+
+// stamp is that time as recvmsg(2) gives it.
+type stamp struct {
+	header    syscall.Cmsghdr
+	sec, nsec int64
+}
+
+func stampArrivals(fd int) error {
+	return os.NewSyscallError("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, soTimestampns, 1))
+}
+
+// receiveStamped is receiveFrom of a socket with stampArrivals. at is when the datagram
+// came, in nanoseconds since 1970; 0 if the system does not say.
+func receiveStamped(fd int, buf []byte) (n int, from netip.AddrPort, at int64, err error) {
+	var (
+		sa   syscall.RawSockaddrInet6
+		mark stamp
+		iov  = syscall.Iovec{Base: &buf[0]}
+		msg  = syscall.Msghdr{Name: (*byte)(unsafe.Pointer(&sa)), Namelen: syscall.SizeofSockaddrInet6, Iov: &iov, Iovlen: 1,
+			Control: (*byte)(unsafe.Pointer(&mark))}
+	)
+	iov.SetLen(len(buf))
+	msg.SetControllen(int(unsafe.Sizeof(mark)))
+	got, _, errno := syscall.RawSyscall(syscall.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), 0)
+	if errno != 0 {
+		return 0, netip.AddrPort{}, 0, errno
+	}
+	if mark.header.Level == syscall.SOL_SOCKET && mark.header.Type == soTimestampns {
+		at = mark.sec*1e9 + mark.nsec
+	}
+	from, err = farEnd(&sa)
+	return int(got), from, at, err
+}
+
+// farEnd is the address that the system gave.
+func farEnd(sa *syscall.RawSockaddrInet6) (netip.AddrPort, error) {
 	port := (*[2]byte)(unsafe.Pointer(&sa.Port))
 	at := uint16(port[0])<<8 | uint16(port[1])
 	switch sa.Family {
 	case syscall.AF_INET:
-		four := (*syscall.RawSockaddrInet4)(unsafe.Pointer(&sa))
-		return int(n), netip.AddrPortFrom(netip.AddrFrom4(four.Addr), at), nil
+		four := (*syscall.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(four.Addr), at), nil
 	case syscall.AF_INET6:
 		ip := netip.AddrFrom16(sa.Addr).Unmap()
 		if sa.Scope_id != 0 {
 			ip = ip.WithZone(zoneName(sa.Scope_id))
 		}
-		return int(n), netip.AddrPortFrom(ip, at), nil
+		return netip.AddrPortFrom(ip, at), nil
 	}
-	return 0, netip.AddrPort{}, fmt.Errorf("udp: address family %d", sa.Family)
+	return netip.AddrPort{}, fmt.Errorf("udp: address family %d", sa.Family)
 }
 
 // sendTo transmits a datagram by a socket of IPv6 (six) or IPv4.

@@ -18,8 +18,11 @@ import (
 const (
 	// period is how long datagrams are let come together where they come quickly.
 	period = time.Millisecond
-	// calmPeriod is the same where all sockets are calm.
+	// calmPeriod is the same where all sockets are calm and nobody calls Read.
 	calmPeriod = 5 * time.Millisecond
+	// lead is how long before the next call of Read calm sockets are read once more:
+	// what must be answered by then, as digits are, finds the time for it.
+	lead = 5 * time.Millisecond
 )
 
 // MaxDatagram is the longest datagram that is received whole, in bytes; longer
@@ -34,5 +37,6 @@ const sharedBuffer = 4 << 20
 // Receive takes a datagram and says nothing. It is called by one goroutine at a
 // time for a Socket, and must not block: the other sockets of the Group wait for
 // it. The bytes are valid, and may be changed, until it returns. It must not close
-// its own Socket; at is when the datagram was read.
+// its own Socket. at is when the datagram was read or, where it may have waited, when it
+// came.
 type Receive func(b []byte, from netip.AddrPort, at time.Time)

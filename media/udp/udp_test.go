@@ -273,7 +273,7 @@ func TestGroup_ReadTakesWhatHasCome(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g.Read()
+		g.Read(time.Now().Add(time.Millisecond), time.Millisecond)
 		for i := range sockets {
 			// On loopback what was sent has come; the reader may have taken it just now.
 			eventually(t, "it is handed on", func() bool { return next[i].Load() == int64(n)+1 })
@@ -327,7 +327,7 @@ func TestGroup_SocketsComeAndGo(t *testing.T) {
 					heard.Add(1)
 				})
 				s.Calm(k%2 == 0)
-				g.Read()
+				g.Read(time.Time{}, 0)
 				for range 5 {
 					_ = s.Send([]byte{byte(k)}, to)
 				}
