@@ -1,12 +1,12 @@
 #include "textflag.h"
 
-// func dot(a, b []float32) float32
+// func dot(a, b *float32, n int) float32
 //
 // Two sums of four lanes each: SSE, which every amd64 has.
-TEXT ·dot(SB), NOSPLIT, $0-52
-	MOVQ  a_base+0(FP), SI
-	MOVQ  b_base+24(FP), DI
-	MOVQ  a_len+8(FP), CX
+TEXT ·dot(SB), NOSPLIT, $0-28
+	MOVQ  a+0(FP), SI
+	MOVQ  b+8(FP), DI
+	MOVQ  n+16(FP), CX
 	XORPS X0, X0
 	XORPS X1, X1
 	SUBQ  $8, CX
@@ -41,5 +41,5 @@ sum:
 	MOVAPS  X0, X1
 	SHUFPS  $0x55, X1, X1
 	ADDSS   X1, X0
-	MOVSS   X0, ret+48(FP)
+	MOVSS   X0, ret+24(FP)
 	RET

@@ -1,12 +1,12 @@
 #include "textflag.h"
 
-// func dot(a, b []float32) float32
+// func dot(a, b *float32, n int) float32
 //
 // Two sums of four lanes each.
-TEXT ·dot(SB), NOSPLIT, $0-52
-	MOVD a_base+0(FP), R0
-	MOVD b_base+24(FP), R1
-	MOVD a_len+8(FP), R2
+TEXT ·dot(SB), NOSPLIT, $0-28
+	MOVD a+0(FP), R0
+	MOVD b+8(FP), R1
+	MOVD n+16(FP), R2
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
 	SUBS $8, R2
@@ -36,5 +36,5 @@ sum:
 	VFMLA V6.S4, V1.S4, V0.S4
 	VEXT  $4, V0.B16, V0.B16, V1.B16
 	VFMLA V6.S4, V1.S4, V0.S4
-	FMOVS F0, ret+48(FP)
+	FMOVS F0, ret+24(FP)
 	RET

@@ -2,5 +2,7 @@
 
 package resample
 
-// dot multiplies two slices of the same length, a multiple of four.
-func dot(a, b []float32) float32 { return dotGo(a, b) }
+import "unsafe"
+
+// dot multiplies the n samples from a with those from b; n is a multiple of four.
+func dot(a, b *float32, n int) float32 { return dotGo(unsafe.Slice(a, n), unsafe.Slice(b, n)) }

@@ -155,8 +155,9 @@ func (r *Resampler) Process(out, in []int16) int {
 	written := 0
 	for len(in) > 0 {
 		n := min(len(in), len(r.buf)-r.filled)
+		fresh := r.buf[r.filled:][:n]
 		for i, s := range in[:n] {
-			r.buf[r.filled+i] = float32(s)
+			fresh[i] = float32(s)
 		}
 		r.filled += n
 		in = in[n:]
@@ -170,9 +171,10 @@ func (r *Resampler) drain(out []int16) int {
 	n := 0
 	at, phase := r.phase/r.up, r.phase%r.up
 	whole, part := r.down/r.up, r.down%r.up
-	for at+r.taps <= r.filled {
+	taps, buf := r.taps, r.buf[:r.filled]
+	for at+taps <= len(buf) {
 		if n < len(out) {
-			out[n] = toInt16(dot(r.coefs[phase*r.taps:(phase+1)*r.taps], r.buf[at:at+r.taps]))
+			out[n] = toInt16(dot(&r.coefs[phase*taps], &buf[at], taps))
 			n++
 		}
 		at += whole
@@ -188,9 +190,10 @@ func (r *Resampler) drain(out []int16) int {
 	return n
 }
 
+// toInt16 rounds v, halves away from zero. The sign of sound cannot be foretold: it is
+// copied to the half instead of asked for.
 func toInt16(v float32) int16 {
-	if v >= 0 {
-		return int16(min(v+0.5, 32767))
-	}
-	return int16(max(v-0.5, -32768))
+	const sign = 1 << 31
+	half := math.Float32frombits(math.Float32bits(0.5) | math.Float32bits(v)&sign)
+	return int16(min(max(int32(v+half), -32768), 32767))
 }

@@ -212,12 +212,34 @@ func TestNewSource_Seeks(t *testing.T) {
 	}
 }
 
-func BenchmarkProcess8to48(b *testing.B) {
-	r, _ := New(8000, 48000)
-	in, out := tone(160, 8000, 500), make([]int16, 1000)
-	b.ReportAllocs()
-	for b.Loop() {
-		r.Process(out, in)
+// BenchmarkProcess changes the rate of noise, a frame at a time: the signs of a tone
+// can be foretold, those of sound cannot.
+func BenchmarkProcess(b *testing.B) {
+	for _, rates := range [][2]int{{8000, 16000}, {16000, 8000}, {8000, 48000}, {48000, 16000}} {
+		b.Run(fmt.Sprintf("%d to %d", rates[0], rates[1]), func(b *testing.B) {
+			r, _ := New(rates[0], rates[1])
+			in, out := make([]int16, rates[0]/50), make([]int16, 1000)
+			seed := uint32(3)
+			b.ReportAllocs()
+			for b.Loop() {
+				for i := range in {
+					seed = seed*1664525 + 1013904223
+					in[i] = int16(seed>>16) / 8
+				}
+				r.Process(out, in)
+			}
+		})
+	}
+}
+
+func TestToInt16_RoundsHalvesAwayFromZeroAndStaysInside(t *testing.T) {
+	for v, want := range map[float32]int16{
+		0: 0, 0.49: 0, -0.49: 0, 0.5: 1, -0.5: -1, 2.5: 3, -2.5: -3, 1000.4: 1000, -1000.6: -1001,
+		32766.4: 32766, 32767.4: 32767, 32767.5: 32767, 90000: 32767, -32768.4: -32768, -32768.5: -32768, -90000: -32768,
+	} {
+		if got := toInt16(v); got != want {
+			t.Errorf("%v became %d, want %d", v, got, want)
+		}
 	}
 }
 
@@ -230,7 +252,7 @@ func TestDot_IsWhatGoComputes(t *testing.T) {
 	for n := 0; n <= 60; n += 4 {
 		for off := range 4 {
 			x, y := a[:n], b[off:off+n]
-			if got, want := dot(x, y), dotGo(x, y); math.Abs(float64(got-want)) > 1e-2 {
+			if got, want := dot(&a[0], &b[off], n), dotGo(x, y); math.Abs(float64(got-want)) > 1e-2 {
 				t.Errorf("%d samples from %d: %v, want %v", n, off, got, want)
 			}
 		}

@@ -23,29 +23,7 @@ var errShort = errors.New("g722: buffer too short")
 type encoder struct {
 	low, high band
 	line      line
-	at        int // pairs of the line that are done
 }
-
-// line holds the samples that the filter works on: 22 old ones and up to stride
-// new ones, oldest first.
-type line [22 + stride]int32
-
-// stride is how many samples are filtered before the line is moved on.
-const stride = 64
-
-// filter is the quadrature mirror filter over the 24 samples from at: the sums over
-// the odd and the even coefficients.
-func (l *line) filter(at int) (odd, even int32) {
-	x := (*[24]int32)(l[at:])
-	for k, c := range qmf {
-		odd += x[2*k] * c
-		even += x[2*k+1] * qmf[11-k]
-	}
-	return odd, even
-}
-
-// next makes room for new samples.
-func (l *line) next() { copy(l[:22], l[stride:]) }
 
 // NewEncoder returns an encoder; rate must be 16000.
 func NewEncoder(rate int) (media.Encoder, error) {
@@ -53,7 +31,8 @@ func NewEncoder(rate int) (media.Encoder, error) {
 		return nil, fmt.Errorf("g722: cannot encode at %d Hz, only at %d", rate, Rate)
 	}
 	e := &encoder{}
-	e.low.det, e.high.det = initialLower, initialHigher
+	e.low.reset(initialLower)
+	e.high.reset(initialHigher)
 	return e, nil
 }
 
@@ -63,58 +42,53 @@ func (e *encoder) Encode(pcm []int16, out []byte) (int, error) {
 	if len(out) < n {
 		return 0, errShort
 	}
-	for i := range n {
-		at := 2 * e.at
-		e.line[at+22], e.line[at+23] = int32(pcm[2*i]), int32(pcm[2*i+1])
-		odd, even := e.line.filter(at)
-		if e.at++; e.at == stride/2 {
-			e.line.next()
-			e.at = 0
-		}
-		// The filter has a gain of 2^12; one bit for the sum and one because the
-		// coder works on 15 bits.
-		low, high := (even+odd)>>14, (even-odd)>>14
-		out[i] = byte(e.quantizeHigh(high)<<6 | e.quantizeLow(low))
+	for done := 0; done < n; done += stride {
+		e.some(pcm[2*done:2*min(n, done+stride)], out[done:min(n, done+stride)])
 	}
 	return n, nil
 }
 
-func (e *encoder) quantizeLow(x int32) int32 {
-	diff := saturate(x - e.low.s)
-	mag := diff
-	if diff < 0 {
-		mag = ^diff
+// some encodes up to stride pairs.
+func (e *encoder) some(pcm []int16, out []byte) {
+	var low, high [stride]int32
+	for i := range out {
+		e.line.put(i, int32(pcm[2*i]), int32(pcm[2*i+1]))
 	}
-	// The first level that is above the magnitude: mag >= level*det>>12 holds for
-	// the levels up to this quotient.
-	i := levelAbove[min((uint32(mag+1)<<12-1)/uint32(e.low.det), topLevel)]
-	code := int32(ilp[i])
-	if diff < 0 {
-		code = int32(iln[i])
+	for i := 0; i < len(out); i += 2 {
+		// The filter has a gain of 2^12; one bit for the sum and one because the
+		// coder works on 15 bits.
+		odd, even := e.line.filter(i)
+		low0, low1 := halves(even + odd)
+		high0, high1 := halves(even - odd)
+		low[i], low[i+1] = low0>>14, low1>>14
+		high[i], high[i+1] = high0>>14, high1>>14
 	}
-	e.low.lower(code)
-	return code
+	e.line.next(len(out))
+	for i := range out {
+		out[i] = byte(e.quantizeHigh(high[i])<<6 | e.quantizeLow(low[i]))
+	}
 }
 
+// quantizeLow codes a sample of the lower band (block QUANTL).
+func (e *encoder) quantizeLow(x int32) int32 {
+	diff := saturate(x - e.low.s)
+	sign := diff >> 31
+	// The first level that is above the magnitude: mag >= level*det>>12 holds for
+	// the levels up to (mag+1)<<12-1 by det.
+	mag := uint64(diff ^ sign)
+	q := lowerLevels[levelAbove[min(((mag+1)<<10-1)*lowerPer[e.low.nb>>6]>>perShift, topLevel)]&31|uint8(sign)&32]
+	e.low.lower(q)
+	return int32(q.code)
+}
+
+// quantizeHigh codes a sample of the higher band (block QUANTH).
 func (e *encoder) quantizeHigh(x int32) int32 {
 	diff := saturate(x - e.high.s)
-	mag := diff
-	if diff < 0 {
-		mag = ^diff
-	}
-	large := mag >= higherDecide*e.high.det>>12
-	var code int32
-	switch {
-	case diff < 0 && !large:
-		code = 1
-	case diff < 0:
-		code = 0
-	case !large:
-		code = 3
-	default:
-		code = 2
-	}
-	e.high.higher(code)
+	sign := diff >> 31
+	// The codes are 3 and 2 upwards, 1 and 0 downwards, the lower for what is large.
+	large := (higherDecide*e.high.det>>12 - 1 - (diff ^ sign)) >> 31
+	code := 3 + 2*sign + large
+	e.high.higher(higherCodes[code&3])
 	return code
 }
 
@@ -123,7 +97,6 @@ func (*encoder) Close() {}
 type decoder struct {
 	low, high band
 	line      line
-	at        int
 	conceal   *plc.Concealer
 }
 
@@ -133,7 +106,8 @@ func NewDecoder(rate int) (media.Decoder, error) {
 		return nil, fmt.Errorf("g722: cannot decode to %d Hz, only to %d", rate, Rate)
 	}
 	d := &decoder{conceal: plc.New(rate)}
-	d.low.det, d.high.det = initialLower, initialHigher
+	d.low.reset(initialLower)
+	d.high.reset(initialHigher)
 	return d, nil
 }
 
@@ -146,27 +120,36 @@ func (d *decoder) Decode(payload []byte, pcm []int16) (int, error) {
 		return 0, errShort
 	}
 	pcm = pcm[:2*len(payload)]
-	for i, code := range payload {
-		lowCode, highCode := int32(code&0x3F), int32(code>>6)
-		low := d.low.s + d.low.det*qm6[lowCode]>>15
-		d.low.lower(lowCode)
-		s := d.high.s
-		high := s + d.high.higher(highCode)
-		low = min(max(low, -16384), 16383)
-		high = min(max(high, -16384), 16383)
-
-		at := 2 * d.at
-		d.line[at+22], d.line[at+23] = low+high, low-high
-		second, first := d.line.filter(at)
-		if d.at++; d.at == stride/2 {
-			d.line.next()
-			d.at = 0
-		}
-		pcm[2*i] = int16(saturate(first >> 11))
-		pcm[2*i+1] = int16(saturate(second >> 11))
+	for done := 0; done < len(payload); done += stride {
+		end := min(len(payload), done+stride)
+		d.some(payload[done:end], pcm[2*done:2*end])
 	}
 	d.conceal.Good(pcm)
 	return len(pcm), nil
+}
+
+// some decodes up to stride code words.
+func (d *decoder) some(payload []byte, pcm []int16) {
+	for i, code := range payload {
+		low := d.low.s + d.low.det*qm6[code&63]>>15
+		d.low.lower(lowerCodes[code&63])
+		s := d.high.s
+		high := s + d.high.higher(higherCodes[code>>6])
+		low = min(max(low, -16384), 16383)
+		high = min(max(high, -16384), 16383)
+		d.line.put(i, low+high, low-high)
+	}
+	for i := 0; i < len(payload); i += 2 {
+		odd, even := d.line.filter(i)
+		first, third := halves(even)
+		second, fourth := halves(odd)
+		out := pcm[2*i:]
+		out[0], out[1] = int16(saturate(first>>11)), int16(saturate(second>>11))
+		if len(out) >= 4 {
+			out[2], out[3] = int16(saturate(third>>11)), int16(saturate(fourth>>11))
+		}
+	}
+	d.line.next(len(payload))
 }
 
 func (*decoder) Close() {}

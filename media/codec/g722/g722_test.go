@@ -1,7 +1,9 @@
 package g722
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -47,6 +49,34 @@ func TestCodec_BothBandsAreClear(t *testing.T) {
 	} {
 		if got := snr(t, c.freq, c.peak); got < c.want {
 			t.Errorf("%v Hz at %v: %.1f dB, want %v", c.freq, c.peak, got, c.want)
+		}
+	}
+}
+
+// TestCodec_PiecesOfAnySizeGiveTheSame holds the filter's memory, which is moved on
+// after so many pairs of samples, even or odd.
+func TestCodec_PiecesOfAnySizeGiveTheSame(t *testing.T) {
+	const pairs = 8000
+	pcm, wire, sound := make([]int16, 2*pairs), make([]byte, pairs), make([]int16, 2*pairs)
+	seed := uint32(9)
+	for i := range pcm {
+		seed = seed*1664525 + 1013904223
+		pcm[i] = int16(seed>>16) / 4
+	}
+	e, _ := NewEncoder(Rate)
+	d, _ := NewDecoder(Rate)
+	_, _ = e.Encode(pcm, wire)
+	_, _ = d.Decode(wire, sound)
+	e, _ = NewEncoder(Rate)
+	d, _ = NewDecoder(Rate)
+	for at, n := 0, 1; at < pairs; at, n = at+n, n%101+1 {
+		n = min(n, pairs-at)
+		code, out := make([]byte, n), make([]int16, 2*n)
+		if m, err := e.Encode(pcm[2*at:2*(at+n)], code); m != n || err != nil || !bytes.Equal(code, wire[at:at+n]) {
+			t.Fatalf("%d pairs from %d are coded otherwise: %v", n, at, err)
+		}
+		if m, err := d.Decode(code, out); m != 2*n || err != nil || !slices.Equal(out, sound[2*at:2*(at+n)]) {
+			t.Fatalf("%d code words from %d are decoded otherwise: %v", n, at, err)
 		}
 	}
 }
