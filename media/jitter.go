@@ -46,6 +46,7 @@ type jitterSlot struct {
 	sequence uint16
 	ts       uint32
 	ssrc     uint32
+	silent   bool // it says so itself
 }
 
 // jitterStats counts what became of the packets.
@@ -91,7 +92,7 @@ func (j *jitterBuffer) push(k *Packet) {
 	}
 	s.buf = j.pool.Get().(*[]byte)
 	s.size = copy(*s.buf, k.Payload)
-	s.sequence, s.ts, s.ssrc = k.Sequence, k.Timestamp, k.SSRC
+	s.sequence, s.ts, s.ssrc, s.silent = k.Sequence, k.Timestamp, k.SSRC, k.Silent
 	j.count++
 	if int16(k.Sequence-j.newest) > 0 {
 		j.newest = k.Sequence
@@ -165,6 +166,12 @@ func (j *jitterBuffer) peek() []byte {
 		return (*s.buf)[:s.size]
 	}
 	return nil
+}
+
+// silent reports whether the packet that peek returns says that it holds silence.
+func (j *jitterBuffer) silent() bool {
+	s := &j.slots[j.next%jitterSlots]
+	return s.silent && s.buf != nil && s.sequence == j.next
 }
 
 // idle makes the buffer fill again before it plays: the far end paused.

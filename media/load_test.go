@@ -3,6 +3,7 @@ package media_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -155,6 +156,17 @@ func marked(c *crowd, talkers int) *crowd {
 	return c
 }
 
+// levelled makes the silent members of a room say so in the header (RFC 6464).
+func levelled(c *crowd, talkers int) *crowd {
+	for i := talkers; i < len(c.said); i++ {
+		c.said[i] = slices.Clone(c.said[i])
+		for k := range c.said[i] {
+			c.said[i][k].Silent = true
+		}
+	}
+	return c
+}
+
 // scenes are what a box does most.
 func scenes() map[string]func(testing.TB) *crowd {
 	return map[string]func(testing.TB) *crowd{
@@ -169,6 +181,9 @@ func scenes() map[string]func(testing.TB) *crowd {
 		"room of 200 opus at 48 kHz": func(t testing.TB) *crowd { return room(t, "opus", 48000, 200, 2) },
 		"room of 200 opus, silence marked": func(t testing.TB) *crowd {
 			return marked(room(t, "opus", 48000, 200, 2), 2)
+		},
+		"room of 200 opus, silent by level": func(t testing.TB) *crowd {
+			return levelled(room(t, "opus", 48000, 200, 2), 2)
 		},
 		"room of 50 PCMU at 48 kHz": func(t testing.TB) *crowd { return room(t, "PCMU", 48000, 50, 3) },
 	}
@@ -255,14 +270,19 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 		name, codec string
 		rate        int
 		marked      bool   // the silence says that it is silence
+		level       bool   // it says so in the header
 		watch       string // what the chain says of who is watched
 	}{
-		{"opus", "opus", 48000, false, "decode opus to 16000 Hz, watch"},
-		{"opus that marks silence", "opus", 48000, true, "watch for packets"},
-		{"opus that marks silence at 8 kHz", "opus", 8000, true, "watch for packets"},
-		{"opus at 8 kHz", "opus", 8000, false, ""},
-		{"G722", "G722", 48000, false, ""},
-		{"PCMU", "PCMU", 48000, false, ""},
+		{"opus", "opus", 48000, false, false, "decode opus to 16000 Hz, watch"},
+		{"opus that marks silence", "opus", 48000, true, false, "watch for packets"},
+		{"opus that marks silence at 8 kHz", "opus", 8000, true, false, "watch for packets"},
+		{"opus at 8 kHz", "opus", 8000, false, false, ""},
+		{"G722", "G722", 48000, false, false, ""},
+		{"PCMU", "PCMU", 48000, false, false, ""},
+		{"opus with a level", "opus", 48000, false, true, "watch for packets"},
+		{"opus with a level at 8 kHz", "opus", 8000, false, true, "watch for packets"},
+		{"G722 with a level", "G722", 48000, false, true, "watch for packets"},
+		{"PCMU with a level", "PCMU", 8000, false, true, "watch for packets"},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			c := room(t, k.codec, k.rate, 3, 0)
@@ -279,6 +299,7 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 				if k.marked {
 					c.said[0][i].Payload = silentMark
 				}
+				c.said[0][i].Silent = k.level
 			}
 			dec, err := f.Codec.NewDecoder(f, f.Codec.Rate)
 			if err != nil {
@@ -316,6 +337,53 @@ func TestRoom_WhoWasSilentIsHeardFromTheFirstFrame(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRoom_WhoLiesAboutSilenceIsAlone: a member whose packets all say that they are
+// silent is not heard once he was silent for a while; and one who says so now and then
+// is heard while he talks. The others hear each other as ever.
+func TestRoom_WhoLiesAboutSilenceIsAlone(t *testing.T) {
+	c := room(t, "PCMU", 8000, 4, 2)
+	defer c.close()
+	f, _ := c.ports[2].Format()
+	const silent = 100
+	tone := func(hz float64) func(int) float64 {
+		return func(i int) float64 {
+			if i < silent {
+				return 0
+			}
+			return hz
+		}
+	}
+	c.said[1] = c.speak(f, 3*silent, tone(700))
+	c.said[2] = c.speak(f, 3*silent, tone(1100))
+	for i := range c.said[1] {
+		c.said[1][i].Silent = i >= silent && i%3 != 0
+		c.said[2][i].Silent = true
+	}
+	dec, err := f.Codec.NewDecoder(f, 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dec.Close()
+	var heard []int16
+	c.wires[3].heard = func(payload []byte) {
+		pcm := [160]int16{}
+		if _, err := dec.Decode(payload, pcm[:]); err != nil {
+			t.Error(err)
+		}
+		heard = append(heard, pcm[:]...)
+	}
+	for range 3*silent - 5 {
+		c.tick()
+	}
+	for at := (silent + 20) * 160; at+800 <= len(heard); at += 800 {
+		for hz, want := range map[float64]float64{300: 10000, 700: 10000, 1100: 0} {
+			if l := level(heard[at:at+800], 8000, hz); math.Abs(l-want) > 1000 {
+				t.Fatalf("%.0f Hz at %.0f after %d ms", hz, l, at/8)
+			}
+		}
 	}
 }
 

@@ -125,6 +125,7 @@ type Packet struct {
 	Payload     []byte
 	Buf         []byte
 	Arrived     time.Time
+	Silent      bool // it says itself that it holds silence (RFC 6464)
 }
 
 // Wire carries packets between a leg and its far end. A Port is its only reader

@@ -195,14 +195,18 @@ func (c *chain) doze(w Watcher) bool {
 	return false
 }
 
-// silentNext reports whether the packet that is taken next says that it holds silence.
+// silentNext reports whether the packet that is taken next says that it holds silence,
+// in its header or in a way of its codec.
 func (c *chain) silentNext(codec *Codec) bool {
-	if codec.Silent == nil {
-		return false
-	}
 	in := &c.port.in
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if c.jitter.silent() {
+		return true
+	}
+	if codec.Silent == nil {
+		return false
+	}
 	next := c.jitter.peek()
 	return next != nil && codec.Silent(next)
 }

@@ -281,6 +281,7 @@ func (l *leg) attach(ch *call.Channel) {
 		return
 	}
 	session.SetClockRate(f.Codec.ClockRate)
+	session.SetLevel(r.Level.ID)
 	remote := r.Remote
 	if !remote.IsValid() && r.RemoteHost != "" {
 		if a, err := lookupHost(r.RemoteHost); err == nil && l.sound.offer != nil {

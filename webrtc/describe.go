@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"github.com/switchlet/switchlet/media/sdp"
 )
 
 // transport is our side of one call's ICE and DTLS, for descriptions.
@@ -115,6 +117,9 @@ func (t *transport) answerText(offer *description, audio int, a *agreement, dire
 		}
 		writeMaps(&b, maps)
 		fmt.Fprintf(&b, "a=silenceSupp:off - - - -\r\na=ptime:%d\r\na=%s\r\n", a.format.Ptime, direction)
+		if s.level.ID != 0 {
+			fmt.Fprintf(&b, "a=%s\r\n", s.level)
+		}
 		t.ice(&b)
 	}
 	return b.String()
@@ -146,7 +151,7 @@ func (t *transport) offerText(mid string, maps []rtpmap, ptime int, direction st
 	}
 	fmt.Fprintf(&b, "m=audio %d UDP/TLS/RTP/SAVPF %s\r\na=mid:%s\r\n", t.address().Port(), strings.Join(formats, " "), mid)
 	writeMaps(&b, maps)
-	fmt.Fprintf(&b, "a=silenceSupp:off - - - -\r\na=ptime:%d\r\na=%s\r\n", ptime, direction)
+	fmt.Fprintf(&b, "a=silenceSupp:off - - - -\r\na=ptime:%d\r\na=%s\r\na=%s\r\n", ptime, direction, sdp.OfferedLevel())
 	t.ice(&b)
 	return b.String()
 }

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"github.com/switchlet/switchlet/media/sdp"
 )
 
 // Bounds of a browser's session description; a real one has some 6 kB, 3
@@ -61,6 +63,7 @@ type section struct {
 	cname     string
 	rtcpMux   bool
 	ptime     int
+	level     sdp.Level
 }
 
 // description is a parsed session description: what this package needs of it.
@@ -201,6 +204,10 @@ func (s *section) attribute(name, value string) {
 		s.candidate(value)
 	case "ssrc":
 		s.ssrc(value)
+	case "extmap":
+		if l, ok := sdp.ParseLevel(short()); ok && s.level.ID == 0 {
+			s.level = l
+		}
 	}
 }
 
@@ -307,6 +314,9 @@ func (s *section) inherit(session *section) {
 	set(&s.direction, "sendrecv")
 	if len(s.prints) == 0 {
 		s.prints = session.prints
+	}
+	if s.level.ID == 0 {
+		s.level = session.level
 	}
 }
 

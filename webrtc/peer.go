@@ -114,6 +114,7 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 		setup, ours = "active", "passive"
 	}
 	p.wire.in.setClock(a.format.Codec.ClockRate)
+	p.wire.level.Store(uint32(s.level.ID))
 	err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeOffer, SDP: remoteText(s, maps, cands, mid, setup)})
 	if err != nil {
 		return "", fmt.Errorf("webrtc: offer: %w", err)
@@ -177,6 +178,7 @@ func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
 		setup, ours = "passive", "active"
 	}
 	p.wire.in.setClock(a.format.Codec.ClockRate)
+	p.wire.level.Store(uint32(s.level.ID))
 	text := remoteText(s, maps, cands, p.mid, setup)
 	if err := p.pc.SetRemoteDescription(pion.SessionDescription{Type: pion.SDPTypeAnswer, SDP: text}); err != nil {
 		return fmt.Errorf("webrtc: answer: %w", err)

@@ -26,6 +26,7 @@ type browser struct {
 	heard chan *rtp.Packet
 	lost  atomic.Int64
 	rtcp  atomic.Int64
+	level func(seq uint16) []byte // of the audio level extension, with the id that was agreed; nil: not sent
 }
 
 func newBrowser(t *testing.T, mime string, clock uint32, channels uint16) *browser {
@@ -36,6 +37,7 @@ func newBrowser(t *testing.T, mime string, clock uint32, channels uint16) *brows
 		MimeType: mime, ClockRate: clock, Channels: channels, SDPFmtpLine: "minptime=10;useinbandfec=1"}}, pion.RTPCodecTypeAudio))
 	must(t, engine.RegisterCodec(pion.RTPCodecParameters{PayloadType: 110, RTPCodecCapability: pion.RTPCodecCapability{
 		MimeType: "audio/telephone-event", ClockRate: 48000}}, pion.RTPCodecTypeAudio))
+	must(t, engine.RegisterHeaderExtension(pion.RTPHeaderExtensionCapability{URI: "urn:ietf:params:rtp-hdrext:ssrc-audio-level"}, pion.RTPCodecTypeAudio))
 	var s pion.SettingEngine
 	s.SetIncludeLoopbackCandidate(true)
 	s.SetNetworkTypes([]pion.NetworkType{pion.NetworkTypeUDP4})
@@ -128,6 +130,13 @@ func (b *browser) talk(ctx context.Context, step uint32) {
 		p.SequenceNumber++
 		p.Timestamp += step
 		p.Payload = []byte{0xf8, 0xff, 0xfe, byte(p.SequenceNumber)}
+		if b.level != nil {
+			said := b.level(p.SequenceNumber)
+			if err := p.SetExtension(said[0], said[1:]); err != nil {
+				b.t.Error(err)
+				return
+			}
+		}
 		if b.track.WriteRTP(p) != nil {
 			return
 		}
@@ -249,4 +258,80 @@ func TestPeer_SwitchOffers_SoundGoesBothWays(t *testing.T) {
 	if got := b.hear(3 * time.Second); got.PayloadType != 0 {
 		t.Fatalf("heard %v", got)
 	}
+}
+
+// agreedLevel is the id of the audio level extension that a browser sends.
+func (b *browser) agreedLevel() byte {
+	b.t.Helper()
+	for _, e := range b.pc.GetSenders()[0].GetParameters().HeaderExtensions {
+		if e.URI == "urn:ietf:params:rtp-hdrext:ssrc-audio-level" {
+			return byte(e.ID)
+		}
+	}
+	b.t.Fatal("no audio level was agreed")
+	return 0
+}
+
+// wantLevels listens for what browser b marks silent: every third packet.
+func wantLevels(t *testing.T, b *browser, p *peer) {
+	t.Helper()
+	if !p.wait(context.Background(), patience) {
+		t.Fatal("not connected")
+	}
+	id := b.agreedLevel()
+	b.level = func(seq uint16) []byte {
+		if seq%3 == 0 {
+			return []byte{id, 127}
+		}
+		return []byte{id, 0x80 | 40}
+	}
+	heard := make(chan media.Packet, 100)
+	p.wire.Receive(func(k *media.Packet) {
+		select {
+		case heard <- *k:
+		default:
+		}
+	})
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	go b.talk(ctx, 960)
+	deadline := time.After(patience)
+	for range 12 {
+		select {
+		case k := <-heard:
+			if want := k.Sequence%3 == 0; k.Silent != want {
+				t.Errorf("packet %d: silent %v", k.Sequence, k.Silent)
+			}
+		case <-deadline:
+			t.Fatal("nothing heard")
+		}
+	}
+	if p.wire.short.state.Load() != open {
+		t.Error("the shortcut is not open")
+	}
+}
+
+func TestPeer_BrowserOffers_ItsLevelIsRead(t *testing.T) {
+	b := newBrowser(t, pion.MimeTypeOpus, 48000, 2)
+	p, err := newPeer(testNetwork(t))
+	must(t, err)
+	defer p.wire.Close()
+	d, at, a := negotiated(t, b.offer(), testPrefs(t, "opus,PCMU"))
+	text, err := p.answer(context.Background(), d, at, &a, d.sections[at].cands)
+	must(t, err)
+	b.accept(text)
+	wantLevels(t, b, p)
+}
+
+func TestPeer_SwitchOffers_ItsLevelIsRead(t *testing.T) {
+	b := newBrowser(t, pion.MimeTypeOpus, 48000, 2)
+	p, err := newPeer(testNetwork(t))
+	must(t, err)
+	defer p.wire.Close()
+	prefs := testPrefs(t, "opus,PCMU")
+	text, err := p.offer(context.Background(), offered(prefs), 20)
+	must(t, err)
+	d, at, a := negotiated(t, b.answer(text), prefs)
+	must(t, p.answered(&d.sections[at], &a, d.sections[at].cands))
+	wantLevels(t, b, p)
 }

@@ -8,11 +8,12 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/rtp"
+	pionrtp "github.com/pion/rtp"
 	"github.com/pion/transport/v4/packetio"
 	pion "github.com/pion/webrtc/v4"
 
 	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/rtp"
 )
 
 // errWireClosed is what Send returns after Close.
@@ -35,6 +36,7 @@ type wire struct {
 	short   shortcut
 	paths   paths
 	control allowance
+	level   atomic.Uint32 // id of the audio level extension, 0: not agreed
 
 	receiving sync.Mutex // one packet at a time is handed on
 	packet    media.Packet
@@ -42,7 +44,7 @@ type wire struct {
 	sending sync.Mutex // guards what follows
 	writer  pion.TrackLocalWriter
 	ssrc    uint32
-	header  rtp.Header
+	header  pionrtp.Header
 }
 
 // Bounds of how many streams one browser may open in a call. pion keeps every source
@@ -102,7 +104,7 @@ func (w *wire) Send(p *media.Packet) error {
 	if ssrc == 0 {
 		ssrc = w.ssrc
 	}
-	w.header = rtp.Header{Version: 2, Marker: p.Marker, PayloadType: p.PayloadType,
+	w.header = pionrtp.Header{Version: 2, Marker: p.Marker, PayloadType: p.PayloadType,
 		SequenceNumber: p.Sequence, Timestamp: p.Timestamp, SSRC: ssrc}
 	sent, err := w.short.write(&w.header, p.Payload)
 	if !sent {
@@ -142,7 +144,7 @@ func (w *wire) deliver(b []byte) {
 		return
 	}
 	now := time.Now()
-	w.packet.Arrived = now
+	w.packet.Arrived, w.packet.Silent = now, rtp.MarkedSilent(b, uint8(w.level.Load()))
 	w.in.packet(&w.packet, now)
 	if fn := w.handler.Load(); fn != nil && !w.closed.Load() {
 		(*fn)(&w.packet)

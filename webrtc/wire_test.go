@@ -78,6 +78,10 @@ func FuzzRTP(f *testing.F) {
 		if parseRTP(b, &p) && len(p.Payload) > len(p.Buf) {
 			t.Errorf("payload of %d bytes in a packet of %d", len(p.Payload), len(p.Buf))
 		}
+		w := &wire{}
+		w.level.Store(1)
+		w.in.clock = 48000
+		w.deliver(b)
 	})
 }
 

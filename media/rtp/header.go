@@ -39,7 +39,7 @@ func parse(b []byte, p *media.Packet) bool {
 	p.Sequence = binary.BigEndian.Uint16(b[2:])
 	p.Timestamp = binary.BigEndian.Uint32(b[4:])
 	p.SSRC = binary.BigEndian.Uint32(b[8:])
-	p.Buf, p.Payload = b[:end], b[at:end]
+	p.Buf, p.Payload, p.Silent = b[:end], b[at:end], false
 	return true
 }
 

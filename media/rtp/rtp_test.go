@@ -290,8 +290,15 @@ func TestParse(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add([]byte{0x90, 8, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0xBE, 0xDE, 0, 1, 9, 9, 9, 9, 'a'})
+	f.Add([]byte{0x91, 8, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 5, 5, 5, 5, 0x10, 0, 0, 1, 0, 1, 1, 127, 'a'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var p media.Packet
+		for id := range 256 {
+			// What follows the packet must not be read.
+			if _, ok := audioLevel(b[:len(b):len(b)], uint8(id)); ok && (id == 0 || b[0]&0x10 == 0) {
+				t.Fatalf("level %d without an extension", id)
+			}
+		}
 		if !parse(b, &p) {
 			return
 		}

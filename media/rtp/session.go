@@ -77,6 +77,7 @@ type Session struct {
 	receive   atomic.Pointer[func(*media.Packet)]
 	opens     atomic.Pointer[opener] // nil: plain
 	opensRTCP atomic.Pointer[opener]
+	level     atomic.Uint32 // id of the audio level extension, 0: not agreed
 
 	securing sync.Mutex
 	keys     Keys
@@ -207,6 +208,10 @@ func (s *Session) aim(to netip.AddrPort) {
 	}
 	s.send.Unlock()
 }
+
+// SetLevel sets the id of the header extension in which the far end says how loud it
+// is (RFC 6464); 0 if that was not agreed.
+func (s *Session) SetLevel(id uint8) { s.level.Store(uint32(id)) }
 
 // Calm says that packets may wait for a clock's tick (media.CalmWire).
 func (s *Session) Calm(calm bool) { s.conn.Calm(calm) }
@@ -339,7 +344,7 @@ func (s *Session) datagram(b []byte, from netip.AddrPort, now time.Time) {
 		}
 	}
 	if f := s.receive.Load(); f != nil {
-		pkt.Arrived = now
+		pkt.Arrived, pkt.Silent = now, MarkedSilent(b, uint8(s.level.Load()))
 		(*f)(pkt)
 	}
 }

@@ -92,6 +92,7 @@ type Result struct {
 	Media      int  // index of the m-line
 	Proto      string
 	Crypto     []Crypto // offered keys if Proto is SAVP or the line has any
+	Level      Level    // audio level extension that was offered, for the answer
 }
 
 // Negotiate chooses from offer by our preferences.
@@ -113,7 +114,7 @@ func Negotiate(offer *Session, prefs []codec.Pref, p Policy) (Result, error) {
 		if len(matches) == 0 {
 			continue
 		}
-		r := Result{Format: matches[0], Matches: matches, Media: i, Proto: m.Proto, Crypto: m.Crypto()}
+		r := Result{Format: matches[0], Matches: matches, Media: i, Proto: m.Proto, Crypto: m.Crypto(), Level: offer.level(m)}
 		r.describe(offer, m, p.Direction)
 		return r, nil
 	}

@@ -106,6 +106,45 @@ func TestAnswer_ToABrowserRepeatsItsOpusParameters(t *testing.T) {
 	}
 }
 
+func TestAnswer_RepeatsTheAudioLevelExtension(t *testing.T) {
+	const uri = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
+	for offered, want := range map[string]string{
+		"extmap:1 " + uri:                             "a=extmap:1 " + uri + "\r\n",
+		"extmap:14/sendrecv " + uri:                   "a=extmap:14 " + uri + "\r\n",
+		"extmap:200 " + uri:                           "a=extmap:200 " + uri + "\r\n",
+		"extmap:3/sendonly " + uri:                    "a=extmap:3/recvonly " + uri + "\r\n",
+		"extmap:1 " + uri + " x vad=off":              "a=extmap:1 " + uri + " vad=off\r\n",
+		"extmap:1/recvonly " + uri:                    "",
+		"extmap:1/inactive " + uri:                    "",
+		"extmap:0 " + uri:                             "",
+		"extmap:15 " + uri:                            "",
+		"extmap:256 " + uri:                           "",
+		"extmap:4096 " + uri:                          "",
+		"extmap:-1 " + uri:                            "",
+		"extmap:one " + uri:                           "",
+		"extmap:1":                                    "",
+		"extmap:1 urn:ietf:params:rtp-hdrext:toffset": "",
+	} {
+		o := offer(t, "m=audio 4000 RTP/AVP 0", "a="+offered)
+		r, err := sdp.Negotiate(o, prefs("PCMU"), sdp.Policy{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(sdp.Answer(local(), o, r))
+		if want != "" != strings.Contains(got, "extmap") || !strings.Contains(got, want) {
+			t.Errorf("%s: want %q in\n%s", offered, want, got)
+		}
+	}
+	text, offered := sdp.Offer(local(), prefs("PCMU"))
+	if strings.Contains(string(text), "extmap") {
+		t.Errorf("offered:\n%s", text)
+	}
+	r, err := sdp.ReadAnswer(offered, offer(t, "m=audio 4000 RTP/AVP 0", "a=extmap:1 "+uri))
+	if err != nil || r.Level.ID != 0 {
+		t.Errorf("agreed on %v, which was not offered (%v)", r.Level, err)
+	}
+}
+
 func TestAnswer_RejectsOtherLinesInTheirPlace(t *testing.T) {
 	o := offer(t, "m=video 5000 RTP/AVP 96", "m=audio 4000 RTP/AVP 0", "m=image 5002 udptl t38", "m=audio 4002 RTP/AVP 8")
 	r, err := sdp.Negotiate(o, prefs("PCMU,PCMA"), sdp.Policy{})

@@ -2,6 +2,7 @@ package sdp
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -234,6 +235,9 @@ func Answer(l Local, offer *Session, r Result) []byte {
 		}
 		l.ComfortNoise = l.ComfortNoise && r.ComfortNoise == 13
 		l.Mux = l.Mux && r.Mux
+		if r.Level.ID != 0 {
+			l.MediaAttributes = append(slices.Clip(l.MediaAttributes), r.Level.String())
+		}
 		l.audio(&b, o)
 	}
 	return []byte(b.String())
