@@ -41,7 +41,7 @@ func (b *Box) banner(w io.Writer) {
 // that shall call by it.
 func (b *Box) pageCode(w io.Writer) {
 	port := b.port("https_port", 8443)
-	ip, err := netip.ParseAddr(b.store.Globals().Get("local_ip_v4"))
+	ip, err := netip.ParseAddr(firstOf(b.outerAddress(), b.store.Globals().Get("local_ip_v4")))
 	if port == 0 || err != nil || ip.IsLoopback() {
 		return // no other machine can open it
 	}
@@ -106,6 +106,20 @@ func (b *Box) addresses() [][2]string {
 	return out
 }
 
+// outerAddress is where others reach the box from outside, if whoever started it said so:
+// the IP address in external_sip_ip or external_rtp_ip. What a configuration finds out by
+// itself (STUN) is not meant: that the page's port is open there is not known.
+func (b *Box) outerAddress() string {
+	for _, name := range []string{"external_sip_ip", "external_rtp_ip"} {
+		for _, set := range b.Options.Sets {
+			if _, err := netip.ParseAddr(set.Value); set.Name == name && err == nil && set.Value != b.store.Globals().Get("local_ip_v4") {
+				return set.Value
+			}
+		}
+	}
+	return ""
+}
+
 // secureAddresses are those of https, with what to expect of the certificate.
 func (b *Box) secureAddresses(ip string) [][2]string {
 	port := b.port("https_port", 8443)
@@ -121,6 +135,9 @@ func (b *Box) secureAddresses(ip string) [][2]string {
 		note = " (its certificate is self-signed)"
 	}
 	out := [][2]string{{"", where + note}}
+	if outer := b.outerAddress(); outer != "" {
+		out = append(out, [2]string{"", "https://" + joinHostPort(outer, port) + "/ from outside"})
+	}
 	if acme := b.certificates.acme; acme != nil {
 		for _, name := range acme.Names() {
 			out = append(out, [2]string{"", "https://" + joinHostPort(name, port) + "/ once its certificate is issued"})

@@ -1,6 +1,7 @@
 package appliance
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,5 +54,30 @@ func TestBanner_TellsSecretsOnceAndDrawsThePage(t *testing.T) {
 		if strings.Contains(text, not) {
 			t.Errorf("a later start says %s:\n%s", not, text)
 		}
+	}
+}
+
+// Behind Docker's bridge the box's own address leads nowhere for others: the one that
+// was named is printed, drawn, and in the certificate.
+func TestBanner_NamesTheOuterAddress(t *testing.T) {
+	b, err := Open(t.Context(), Options{Data: t.TempDir(), Sets: []conf.Pair{{Name: "local_ip_v4", Value: "172.17.0.2"},
+		{Name: "external_rtp_ip", Value: "192.0.2.10"}, {Name: "external_sip_ip", Value: "stun:stun.example.invalid"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Stop()
+	var out strings.Builder
+	b.banner(&out)
+	for _, want := range []string{"https://172.17.0.2:8443/ from others", "https://192.0.2.10:8443/ from outside\n", "\n  https://192.0.2.10:8443/\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("it does not say %q:\n%s", want, &out)
+		}
+	}
+	d, err := b.certificates.describe("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(d.Names, "192.0.2.10") {
+		t.Errorf("the certificate is for %v", d.Names)
 	}
 }

@@ -48,7 +48,11 @@ func (b *Box) openCertificates() (*certificates, error) {
 	c := &certificates{box: b, opened: map[cert.Files]*cert.Source{}, told: map[*cert.Source]string{}, warned: map[*cert.Source]time.Time{}}
 	file := b.data.path("certs", "switchlet.pem")
 	var err error
-	if c.own, err = cert.Open(file, []string{b.Switch.Hostname, "localhost", "127.0.0.1", "::1", b.store.Globals().Get("local_ip_v4")}); err != nil {
+	own := []string{b.Switch.Hostname, "localhost", "127.0.0.1", "::1", b.store.Globals().Get("local_ip_v4")}
+	if outer := b.outerAddress(); outer != "" {
+		own = append(own, outer)
+	}
+	if c.own, err = cert.Open(file, own); err != nil {
 		return nil, err
 	}
 	c.opened[cert.Files{Combined: file}] = c.own
