@@ -25,7 +25,7 @@ var knownParams = map[string]string{
 	"event_socket.conf": "listen-ip listen-port password apply-inbound-acl stop-on-bind-error debug event-queue-size | nat-map",
 	"hash.conf":         "",
 	"ivr.conf":          "",
-	"local_stream.conf": "shuffle volume chime-list chime-freq chime-max | rate channels interval timer-name prebuf",
+	"local_stream.conf": "shuffle volume auto-volume auto-volume-low-point chime-list chime-freq chime-max | rate channels interval timer-name prebuf",
 	"logfile.conf":      "rotate-on-hup logfile rollover maximum-rotate uuid",
 	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup memory-limit compute-limit max-scripts`,
 	"opus.conf": `use-vbr use-dtx complexity packet-loss-percent keep-fec-enabled advertise-useinbandfec maxaveragebitrate maxplaybackrate

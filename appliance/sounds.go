@@ -74,10 +74,17 @@ func (s sounds) Create(path string, rate, channels int, extend bool) (media.Sink
 // localStreams reads local_stream.conf.
 func localStreams(tree *conf.Tree) map[string]stream.LocalStream {
 	out := map[string]stream.LocalStream{}
+	within := func(score int) int { // what is out of bounds is off
+		if score < 0 || score > stream.MaxAutoVolume {
+			return 0
+		}
+		return score
+	}
 	for _, n := range tree.Configuration("local_stream.conf").ChildrenNamed("directory") {
 		p := conf.Params(n)
 		s := stream.LocalStream{
 			Path: n.Attr("path"), Shuffle: p.Bool("shuffle", false), Volume: min(max(p.Int("volume", 0), -50), 50),
+			AutoVolume: within(p.Int("auto-volume", 0)), AutoLow: within(p.Int("auto-volume-low-point", 0)),
 			ChimeEvery: time.Duration(min(max(p.Int("chime-freq", 30), 1), 86400)) * time.Second,
 			ChimeMax:   time.Duration(min(max(p.Int("chime-max", 0), 0), 3600)) * time.Second,
 		}

@@ -25,11 +25,12 @@ func treeWith(t *testing.T, configuration string) *conf.Tree {
 func TestLocalStreams_AreThoseOfTheirConf(t *testing.T) {
 	got := localStreams(treeWith(t, `<configuration name="local_stream.conf"><directory name="default" path="/music"/>
 		<directory name="moh/8000" path="/moh"><param name="shuffle" value="true"/><param name="volume" value="-60"/>
+		<param name="auto-volume" value="2000"/><param name="auto-volume-low-point" value="20001"/>
 		<param name="chime-list" value="a.wav, b.wav,"/><param name="chime-freq" value="15"/><param name="chime-max" value="5"/></directory>
 		</configuration>`))
 	want := map[string]stream.LocalStream{
 		"default": {Path: "/music", ChimeEvery: 30 * time.Second},
-		"moh/8000": {Path: "/moh", Shuffle: true, Volume: -50, Chimes: []string{"a.wav", "b.wav"},
+		"moh/8000": {Path: "/moh", Shuffle: true, Volume: -50, AutoVolume: 2000, Chimes: []string{"a.wav", "b.wav"},
 			ChimeEvery: 15 * time.Second, ChimeMax: 5 * time.Second},
 	}
 	if !reflect.DeepEqual(got, want) {

@@ -192,3 +192,21 @@ func (f funcWire) Receive(func(*Packet))       {}
 func (f funcWire) Send(p *Packet) error        { f(p); return nil }
 func (f funcWire) Addresses() (string, string) { return "", "" }
 func (f funcWire) Close() error                { return nil }
+
+func TestAGC_RaisesSoftAndLowersLoud(t *testing.T) {
+	var a AutoGain
+	a.Set(AGC{Level: 1000, Low: 100, Margin: 100, Factor: 2, Period: 5})
+	for range 200 {
+		a.Hear(300)
+	}
+	if a.gain <= 0 {
+		t.Errorf("gain %d dB for a soft voice", a.gain)
+	}
+	up := a.gain
+	for range 200 {
+		a.Hear(5000)
+	}
+	if a.gain >= up {
+		t.Errorf("gain %d dB for a loud voice", a.gain)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,11 +50,7 @@ func localStream(d Deps, in *call.Invocation) error {
 	case "hup":
 		return found(in, name, d.Streams.SkipStream(name), "+OK hup stream: "+name)
 	case "vol":
-		n, err := strconv.Atoi(word(f, 2))
-		if err != nil {
-			return usage(in, localStreamSyntax)
-		}
-		return found(in, name, d.Streams.SetStreamVolume(name, n), "+OK")
+		return volumeOfStream(d.Streams, in, name, word(f, 2))
 	}
 	return usage(in, localStreamSyntax)
 }
@@ -63,6 +60,47 @@ func found(in *call.Invocation, name string, ok bool, text string) error {
 		text = fmt.Sprintf("-ERR Cannot locate local_stream %s!\n", name)
 	}
 	return reply(in, text)
+}
+
+// volumeOfStream sets the volume, in dB or as auto:SCORE[:LOW], and tells it.
+func volumeOfStream(streams *stream.Opener, in *call.Invocation, name, value string) error {
+	state := func() (stream.StreamState, bool) {
+		list := streams.Streams()
+		i := slices.IndexFunc(list, func(s stream.StreamState) bool { return s.Name == name })
+		if i < 0 {
+			return stream.StreamState{}, false
+		}
+		return list[i], true
+	}
+	if _, ok := state(); !ok {
+		return found(in, name, false, "")
+	}
+	if score, ok := strings.CutPrefix(strings.ToLower(value), "auto:"); ok {
+		score, low, _ := strings.Cut(score, ":")
+		n, err := strconv.Atoi(score)
+		if err != nil || n < 0 || n > stream.MaxAutoVolume {
+			return reply(in, fmt.Sprintf("-ERR invalid auto-volume level for stream: %s\n", name))
+		}
+		least := 0
+		if low != "" {
+			if least, err = strconv.Atoi(low); err != nil || least < 0 || least > stream.MaxAutoVolume {
+				return reply(in, fmt.Sprintf("-ERR invalid auto-volume low-energy level for stream: %s\n", name))
+			}
+		}
+		streams.SetStreamAutoVolume(name, n, least)
+	} else if value != "" {
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			return usage(in, localStreamSyntax)
+		}
+		streams.SetStreamVolume(name, n)
+	}
+	s, ok := state()
+	text := fmt.Sprintf("+OK vol stream: %s is %d", name, s.Volume)
+	if s.AutoVolume > 0 {
+		text = fmt.Sprintf("+OK Auto-Volume stream: %s is %d/%d", name, s.AutoVolume, s.AutoLow)
+	}
+	return found(in, name, ok, text)
 }
 
 // showLocalStream lists the streams, or tells about one.

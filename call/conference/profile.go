@@ -9,7 +9,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/conf"
-	"github.com/switchlet/switchlet/media/mix"
+	"github.com/switchlet/switchlet/media"
 )
 
 // comfortNoise is the level that comfort-noise=true stands for.
@@ -26,7 +26,7 @@ type profile struct {
 	energy         int
 	autoEnergy     int
 	autoSeconds    int
-	agc            mix.AGC
+	agc            media.AGC
 	comfortNoise   int
 	maxMembers     int
 	pinRetries     int
@@ -83,7 +83,7 @@ func newProfile(name string, params map[string]string) *profile {
 		p.energy = p.autoEnergy / 2
 	}
 	p.autoSeconds = p.bounded("auto-energy-seconds", 5, 1, 3600)
-	p.agc = mix.AGC{Level: p.bounded("auto-gain-level", 0, 0, 1<<15), Low: p.bounded("auto-gain-low-energy-level", 0, 0, 1<<15),
+	p.agc = media.AGC{Level: p.bounded("auto-gain-level", 0, 0, 1<<15), Low: p.bounded("auto-gain-low-energy-level", 0, 0, 1<<15),
 		Margin: p.bounded("auto-gain-margin", 100, 0, 1<<15), Factor: p.bounded("auto-gain-change-factor", 2, 0, 100),
 		Period: p.bounded("auto-gain-period-len", 25, 1, 10000)}
 	if n := p.bounded("comfort-noise", 0, 0, 9999); n > 1 {

@@ -61,24 +61,6 @@ func TestGate_LearnsFromTalk(t *testing.T) {
 	}
 }
 
-func TestAGC_RaisesSoftAndLowersLoud(t *testing.T) {
-	var a agc
-	a.set(AGC{Level: 1000, Low: 100, Margin: 100, Factor: 2, Period: 5})
-	for range 200 {
-		a.hear(300)
-	}
-	if a.gain <= 0 {
-		t.Errorf("gain %d dB for a soft voice", a.gain)
-	}
-	up := a.gain
-	for range 200 {
-		a.hear(5000)
-	}
-	if a.gain >= up {
-		t.Errorf("gain %d dB for a loud voice", a.gain)
-	}
-}
-
 func TestTick_DoesNotAllocate(t *testing.T) {
 	e := media.NewEngine(media.EngineOptions{})
 	x := New(e, Options{Rate: 8000})

@@ -17,7 +17,7 @@ type Member struct {
 	fresh      bool // said holds this tick's frame
 	mixed      bool // and it is in the sum
 	gate       gate
-	agc        agc
+	agc        media.AutoGain
 	changed    bool // talking began or ended in this tick
 	muted      bool
 	deaf       bool
@@ -78,13 +78,13 @@ func (m *Member) Hear(pcm []int16) {
 	}
 	copy(m.said, pcm)
 	media.Scale(m.said, m.volumeIn)
-	m.agc.apply(m.said)
+	m.agc.Apply(m.said)
 	m.fresh = true
 	if m.gate.hear(media.Energy(m.said)) {
 		m.changed = !m.changed
 	}
 	if m.gate.open {
-		m.agc.hear(m.gate.last)
+		m.agc.Hear(m.gate.last)
 		if m.gate.talking {
 			m.lastTalk = time.Now()
 		}
@@ -267,10 +267,10 @@ func (m *Member) AutoEnergy() (bound int) {
 }
 
 // SetAGC sets the automatic gain control.
-func (m *Member) SetAGC(s AGC) { m.set(func() { m.agc.set(s) }) }
+func (m *Member) SetAGC(s media.AGC) { m.set(func() { m.agc.Set(s) }) }
 
 // AGC returns the settings of the automatic gain control.
-func (m *Member) AGC() (s AGC) {
+func (m *Member) AGC() (s media.AGC) {
 	m.set(func() { s = m.agc.AGC })
 	return s
 }

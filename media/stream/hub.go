@@ -27,7 +27,8 @@ type hub struct {
 
 	mu     sync.Mutex
 	src    media.Source
-	gain   int  // of the stream, dB
+	gain   int // of the stream, dB
+	auto   media.AutoGain
 	over   bool // the stream was stopped: its listeners come to an end
 	blocks [window][]int16
 	head   int64    // the next block to be decoded
@@ -61,7 +62,7 @@ func (h *hub) note(message string) {
 func (h *hub) configure(o *Opener, conf LocalStream, found bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.gain = conf.Volume
+	h.adjust(conf)
 	h.open = func() media.Source {
 		src := openMusic(conf, found, h.rate, h.note)
 		if len(conf.Chimes) == 0 || conf.ChimeEvery <= 0 {
@@ -89,11 +90,30 @@ func (h *hub) skip() {
 	}
 }
 
-// setGain sets the volume in dB.
-func (h *hub) setGain(db int) {
+// setVolume takes the volume of conf, fixed or automatic.
+func (h *hub) setVolume(conf LocalStream) {
 	h.mu.Lock()
-	h.gain = db
+	h.adjust(conf)
 	h.mu.Unlock()
+}
+
+// Automatic volume, as FreeSWITCH has it: a decibel every two seconds, once the score
+// was off by more than the margin for four times that.
+const (
+	autoMargin = 500
+	autoFactor = 3
+	autoPeriod = 100 // blocks
+	// quiet is the score of a block that is a pause between two pieces, which shall not
+	// make the next begin loud.
+	quiet = 20
+)
+
+// adjust is setVolume. Caller holds h.mu.
+func (h *hub) adjust(conf LocalStream) {
+	h.gain = conf.Volume
+	if conf.AutoVolume != h.auto.Level || conf.AutoLow != h.auto.Low {
+		h.auto.Set(media.AGC{Level: conf.AutoVolume, Low: conf.AutoLow, Margin: autoMargin, Factor: autoFactor, Period: autoPeriod})
+	}
 }
 
 // stop brings the listeners to an end.
@@ -219,7 +239,14 @@ func (h *hub) decode() {
 			break
 		}
 	}
-	amplify(b, h.gain)
+	if h.auto.Level > 0 {
+		h.auto.Apply(b)
+		if score := media.Energy(b); score > quiet {
+			h.auto.Hear(score)
+		}
+	} else {
+		amplify(b, h.gain)
+	}
 	h.head++
 }
 

@@ -22,12 +22,19 @@ type LocalStream struct {
 	Path    string
 	Shuffle bool
 	Volume  int // dB, -50 to 50
+	// AutoVolume is the score (media.Energy) to which louder and softer files are brought
+	// by and by; Volume has no effect then. Below AutoLow that begins at once. 0 is off;
+	// both are at most MaxAutoVolume.
+	AutoVolume, AutoLow int
 	// Chimes are files that are played in turn between the music, every so often, each
 	// for at most ChimeMax (0: to its end).
 	Chimes     []string
 	ChimeEvery time.Duration
 	ChimeMax   time.Duration
 }
+
+// MaxAutoVolume is the highest score that AutoVolume and AutoLow can be.
+const MaxAutoVolume = 20000
 
 // openLocal joins the stream called name. It tries name/RATE, name, default/RATE and
 // default; where nothing is configured, or nothing can be read, it plays music

@@ -99,19 +99,33 @@ func (o *Opener) SkipStream(name string) bool {
 	return ok
 }
 
-// SetStreamVolume sets the volume of a stream in dB, -50 to 50. It reports false if
-// there is none of that name.
+// SetStreamVolume sets the volume of a stream in dB, -50 to 50, and turns its automatic
+// volume off. It reports false if there is none of that name.
 func (o *Opener) SetStreamVolume(name string, db int) bool {
+	return o.adjustStream(name, func(c *LocalStream) {
+		c.Volume, c.AutoVolume, c.AutoLow = min(max(db, -maxVolume), maxVolume), 0, 0
+	})
+}
+
+// SetStreamAutoVolume sets the automatic volume of a stream, as LocalStream has it. It
+// reports false if there is none of that name.
+func (o *Opener) SetStreamAutoVolume(name string, score, low int) bool {
+	return o.adjustStream(name, func(c *LocalStream) {
+		c.AutoVolume, c.AutoLow = min(max(score, 0), MaxAutoVolume), min(max(low, 0), MaxAutoVolume)
+	})
+}
+
+func (o *Opener) adjustStream(name string, change func(*LocalStream)) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	conf, ok := o.LocalStreams[name]
 	if !ok {
 		return false
 	}
-	conf.Volume = min(max(db, -maxVolume), maxVolume)
+	change(&conf)
 	o.LocalStreams[name] = conf
 	for _, h := range o.of(name) {
-		h.setGain(conf.Volume)
+		h.setVolume(conf)
 	}
 	return true
 }

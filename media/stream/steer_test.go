@@ -109,3 +109,50 @@ func TestStreams_AreSteeredWhileTheyAreHeard(t *testing.T) {
 		}
 	}
 }
+
+func TestAutoVolume_BringsTheMusicToItsScore(t *testing.T) {
+	o := &stream.Opener{LocalStreams: map[string]stream.LocalStream{"moh": {Path: tones(t, 90000, 500), Volume: 40, AutoVolume: 2000}}}
+	defer o.Close()
+	s, err := o.Open(t.Context(), "local_stream://moh", 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := media.Energy(second(t, s))
+	if first < 4000 || first > 8000 {
+		t.Fatalf("the tone begins at a score of %d", first)
+	}
+	for range 60 {
+		second(t, s)
+	}
+	if score := media.Energy(second(t, s)); score < 1500 || score > 2500 {
+		t.Errorf("after a minute the score is %d, want about 2000", score)
+	}
+	if !o.SetStreamVolume("moh", 0) {
+		t.Fatal("no volume")
+	}
+	second(t, s)
+	if score := media.Energy(second(t, s)); score < first-100 || score > first+100 {
+		t.Errorf("with a fixed volume the score is %d, it was %d", score, first)
+	}
+	if !o.SetStreamAutoVolume("moh", 20001, -1) || o.Streams()[0].AutoVolume != stream.MaxAutoVolume || o.Streams()[0].AutoLow != 0 {
+		t.Errorf("automatic volume without bounds: %+v", o.Streams()[0])
+	}
+	if o.SetStreamAutoVolume("nosuch", 1, 1) {
+		t.Error("a stream that is not there was steered")
+	}
+}
+
+func TestAutoVolume_SilenceDoesNotRaiseIt(t *testing.T) {
+	o := &stream.Opener{LocalStreams: map[string]stream.LocalStream{"moh": {Path: tones(t, 40000, 0, 500), AutoVolume: 20000, AutoLow: 5000}}}
+	defer o.Close()
+	s, err := o.Open(t.Context(), "local_stream://moh", 8000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		second(t, s)
+	}
+	if score := media.Energy(second(t, s)[320:]); score < 4000 || score > 8000 {
+		t.Errorf("after forty seconds of silence the music begins at a score of %d", score)
+	}
+}

@@ -1,9 +1,9 @@
-package mix
+package media
 
 import "math"
 
-// AGC are the settings of a member's automatic gain control (spec/conference.md
-// §9); a Level of 0 turns it off.
+// AGC are the settings of an automatic gain control (spec/conference.md §9); a Level of
+// 0 turns it off.
 type AGC struct {
 	Level  int // score that is aimed at
 	Low    int // below it the gain is raised at once
@@ -15,8 +15,9 @@ type AGC struct {
 // maxGain bounds the automatic gain, in dB either way.
 const maxGain = 50
 
-// agc is the automatic gain of one member.
-type agc struct {
+// AutoGain is the automatic gain of one stream of sound: a decibel at a time, towards
+// the score that is aimed at. The zero value is off.
+type AutoGain struct {
 	AGC
 	gain   int // dB
 	factor float64
@@ -26,15 +27,16 @@ type agc struct {
 	below  int
 }
 
-func (a *agc) set(s AGC) {
+// Set begins anew, without gain, by the settings s.
+func (a *AutoGain) Set(s AGC) {
 	if s.Period <= 0 {
 		s.Period = 25
 	}
-	*a = agc{AGC: s, factor: 1}
+	*a = AutoGain{AGC: s, factor: 1}
 }
 
-// apply changes pcm by the gain in force.
-func (a *agc) apply(pcm []int16) {
+// Apply changes pcm by the gain in force.
+func (a *AutoGain) Apply(pcm []int16) {
 	if a.Level <= 0 || a.gain == 0 {
 		return
 	}
@@ -43,8 +45,8 @@ func (a *agc) apply(pcm []int16) {
 	}
 }
 
-// hear takes the score of a frame above the gate.
-func (a *agc) hear(score int) {
+// Hear takes the score (Energy) of a frame that is not silent, as it is after Apply.
+func (a *AutoGain) Hear(score int) {
 	if a.Level <= 0 {
 		return
 	}
@@ -76,7 +78,7 @@ func (a *agc) hear(score int) {
 	}
 }
 
-func (a *agc) step(by int) {
+func (a *AutoGain) step(by int) {
 	a.gain = min(max(a.gain+by, -maxGain), maxGain)
 	a.factor = math.Pow(10, float64(a.gain)/20)
 }
