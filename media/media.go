@@ -122,10 +122,10 @@ type Packet struct {
 	Sequence    uint16
 	Timestamp   uint32
 	SSRC        uint32
+	Silent      bool // it says itself that it holds silence (RFC 6464)
 	Payload     []byte
 	Buf         []byte
 	Arrived     time.Time
-	Silent      bool // it says itself that it holds silence (RFC 6464)
 }
 
 // Wire carries packets between a leg and its far end. A Port is its only reader
