@@ -29,7 +29,7 @@ var knownParams = map[string]string{
 	"logfile.conf":      "rotate-on-hup logfile rollover maximum-rotate uuid",
 	"lua.conf":          `module-directory script-directory xml-handler-script xml-handler-bindings startup-script auto-hangup memory-limit compute-limit max-scripts`,
 	"opus.conf": `use-vbr use-dtx complexity packet-loss-percent keep-fec-enabled advertise-useinbandfec maxaveragebitrate maxplaybackrate
- sprop-maxcapturerate | use-jb-lookahead asymmetric-sample-rates bitrate-negotiation mono`,
+ sprop-maxcapturerate adjust-bitrate | use-jb-lookahead asymmetric-sample-rates bitrate-negotiation mono`,
 	"modules.conf": "", "pre_load_modules.conf": "", "post_load_modules.conf": "",
 	"sofia.conf": "| log-level debug-presence auto-restart inbound-reg-in-new-thread",
 	"sofia.conf/profile": `ndlb-force-rport accept-blind-auth accept-blind-reg aggressive-nat-detection all-reg-options-ping allow-empty-password

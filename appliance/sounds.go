@@ -115,6 +115,7 @@ func opusOptions(tree *conf.Tree) opus.Options {
 		NoFEC:           !p.Bool("advertise-useinbandfec", true),
 		DTX:             p.Bool("use-dtx", false),
 		CBR:             !p.Bool("use-vbr", true),
+		AdjustBitrate:   p.Bool("adjust-bitrate", false),
 		MaxPlaybackRate: opusRate(p.Int("maxplaybackrate", 0)),
 		MaxCaptureRate:  opusRate(p.Int("sprop-maxcapturerate", 0)),
 	}

@@ -43,9 +43,9 @@ func TestOpusOptions_AreThoseOfOpusConf(t *testing.T) {
 		"": {},
 		`<param name="use-vbr" value="1"/><param name="complexity" value="10"/><param name="packet-loss-percent" value="20"/>
 		 <param name="keep-fec-enabled" value="1"/><param name="maxaveragebitrate" value="0"/>`: {MaxComplexity: 11, PacketLoss: 20, KeepFEC: true},
-		`<param name="use-vbr" value="0"/><param name="use-dtx" value="true"/><param name="advertise-useinbandfec" value="0"/>
+		`<param name="use-vbr" value="0"/><param name="use-dtx" value="true"/><param name="adjust-bitrate" value="true"/><param name="advertise-useinbandfec" value="0"/>
 		 <param name="maxaveragebitrate" value="24000"/><param name="maxplaybackrate" value="16000"/><param name="sprop-maxcapturerate" value="8000"/>`: {
-			CBR: true, DTX: true, NoFEC: true, Bitrate: 24000, MaxPlaybackRate: 16000, MaxCaptureRate: 8000},
+			CBR: true, DTX: true, AdjustBitrate: true, NoFEC: true, Bitrate: 24000, MaxPlaybackRate: 16000, MaxCaptureRate: 8000},
 		`<param name="complexity" value="11"/><param name="maxaveragebitrate" value="5999"/><param name="maxplaybackrate" value="44100"/>`: {},
 	} {
 		tree := treeWith(t, `<configuration name="opus.conf"><settings>`+params+`</settings></configuration>`)

@@ -19,6 +19,7 @@ type Options struct {
 	NoFEC           bool // neither use in-band FEC nor ask for it
 	DTX             bool // send nothing in silence, and ask for that
 	CBR             bool // constant bit rate, and ask for that
+	AdjustBitrate   bool // lower the bit rate while the peer reports much loss
 	MaxPlaybackRate int  // Hz; what peers are told to send at most; 0 is 48000
 	MaxCaptureRate  int  // Hz; what is encoded at most, and told to peers; 0 is no limit
 }

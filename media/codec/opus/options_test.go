@@ -155,6 +155,64 @@ func FuzzHasFEC(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, p []byte) { HasFEC(p); Silent(p) })
 }
 
+// TestEncoder_LowersItsBitrateWhileMuchIsLost measures what an encoder sends while
+// loss comes and goes.
+func TestEncoder_LowersItsBitrateWhileMuchIsLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		options Options
+		fmtp    string
+		bad     float64 // bits a second after bad reports, at most
+	}{
+		"asked for":              {Options{CBR: true, Bitrate: 40000, AdjustBitrate: true}, "", 7000},
+		"asked for, with FEC":    {Options{CBR: true, Bitrate: 40000, AdjustBitrate: true, KeepFEC: true}, "useinbandfec=1", 7000},
+		"asked for, peer's rate": {Options{CBR: true, Bitrate: 64000, AdjustBitrate: true}, "maxaveragebitrate=30000", 7000},
+		"not asked for":          {Options{CBR: true, Bitrate: 40000}, "", 41000},
+	} {
+		t.Run(name, func(t *testing.T) {
+			enc, err := NewPool(c.options).NewEncoder(media.Format{Ptime: 20, Fmtp: c.fmtp}, 16000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer enc.Close()
+			pcm, wire, at := make([]int16, 320), make([]byte, 1500), 0
+			rate := func(loss float64, reports int) float64 {
+				for range reports {
+					enc.(media.LossFollower).ExpectLoss(loss)
+				}
+				bits := 0
+				for i := range 300 {
+					voice(pcm, at, 16000)
+					at += len(pcm)
+					n, err := enc.Encode(pcm, wire)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if i >= 100 { // by then the rate has settled
+						bits += 8 * n
+					}
+				}
+				return float64(bits) / 4
+			}
+			first := rate(0, 1)
+			if first < 20000 {
+				t.Fatalf("%.0f bits a second at first", first)
+			}
+			if bad := rate(30, 8); bad > c.bad {
+				t.Errorf("%.0f bits a second after much loss, it was %.0f", bad, first)
+			} else if some := rate(3, 8); some > 1.15*bad {
+				t.Errorf("%.0f bits a second with some loss, it was %.0f", some, bad)
+			}
+			if again := rate(0, 10); again < 0.9*first || again > 1.1*first {
+				t.Errorf("%.0f bits a second once all was well, it was %.0f", again, first)
+			}
+			follower := enc.(media.LossFollower)
+			if n := testing.AllocsPerRun(10, func() { follower.ExpectLoss(20); follower.ExpectLoss(0) }); n != 0 {
+				t.Errorf("%v allocations", n)
+			}
+		})
+	}
+}
+
 // TestEncoder_FollowsTheLossThatIsReported tells an encoder of growing loss: at a bit
 // rate at which it adds FEC for much loss only, FEC comes.
 func TestEncoder_FollowsTheLossThatIsReported(t *testing.T) {

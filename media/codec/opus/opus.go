@@ -65,6 +65,7 @@ type encoder struct {
 	params  Params
 	rate    int // Hz that are encoded at most
 	percent int // of loss that FEC is laid out for; 0: no FEC
+	less    int // bits a second that are not used, because much was lost
 }
 
 // NewEncoder returns an encoder of pcm at rate Hz in packets of f.Ptime ms (10,
@@ -92,20 +93,23 @@ func (p *Pool) NewEncoder(f media.Format, rate int) (media.Encoder, error) {
 }
 
 // ExpectLoss implements media.LossFollower: in-band FEC is laid out for what is missed,
-// in steps, and never for less than was configured.
+// in steps, and never for less than was configured; and the bit rate follows, where that
+// was asked for.
 func (e *encoder) ExpectLoss(percent float64) {
-	if e.percent == 0 {
+	loss, less := e.percent, e.less
+	if loss > 0 {
+		loss = max(e.own.loss(), min((int(percent)+lossStep-1)/lossStep*lossStep, mostLoss))
+	}
+	if e.own.AdjustBitrate {
+		less = e.adjusted(percent)
+	}
+	if loss == e.percent && less == e.less {
 		return
 	}
-	want := e.own
-	want.PacketLoss = max(e.own.loss(), min((int(percent)+lossStep-1)/lossStep*lossStep, mostLoss))
-	if want.PacketLoss == e.percent {
-		return
-	}
-	e.percent = want.PacketLoss
+	e.percent, e.less = loss, less
 	// Neither value can be out of range.
 	_ = e.enc.SetPacketLoss(e.percent)
-	_ = e.enc.SetBitrate(least(want.bitrate(e.rate, true), e.params.MaxAverageBitrate))
+	_ = e.enc.SetBitrate(e.bitrate())
 }
 
 // FEC follows the loss in steps of lossStep percent, up to mostLoss.
@@ -113,6 +117,35 @@ const (
 	lossStep = 10
 	mostLoss = 30
 )
+
+// The bit rate falls with each report of badLoss percent and more, by that share of what
+// lies above lowestBitrate, and rises by a tenth of it with each below goodLoss.
+const (
+	badLoss       = 5
+	goodLoss      = 1
+	lowestBitrate = 6000
+)
+
+// adjusted returns by how much the bit rate is to be lowered.
+func (e *encoder) adjusted(percent float64) int {
+	own := e.own
+	own.KeepFEC = false
+	room := max(least(own.bitrate(e.rate, e.percent > 0), e.params.MaxAverageBitrate)-lowestBitrate, 0)
+	switch {
+	case percent >= badLoss:
+		return min(e.less+room*int(min(percent, 100))/100, room)
+	case percent < goodLoss:
+		return max(e.less-(room+9)/10, 0)
+	}
+	return e.less
+}
+
+// bitrate is the one in force. A link that is too narrow has nothing to spare for FEC.
+func (e *encoder) bitrate() int {
+	want := e.own
+	want.PacketLoss, want.KeepFEC = e.percent, want.KeepFEC && e.less == 0
+	return least(want.bitrate(e.rate, e.percent > 0), e.params.MaxAverageBitrate) - e.less
+}
 
 // configure applies the Options and the peer's parameters.
 func (o Options) configure(enc *gopus.Encoder, params Params, ptime, rate int) error {
