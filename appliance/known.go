@@ -36,11 +36,12 @@ var knownParams = map[string]string{
  allow-update apply-inbound-acl apply-nat-acl apply-proxy-acl apply-register-acl auth-calls auth-calls-acl-only auth-messages
  auth-subscriptions auto-jitterbuffer-msec caller-id-type challenge-realm cid-in-1xx codec-prefs context dialplan disable-hold
  disable-register disable-rtp-auto-adjust disable-transfer dtmf-type enable-compact-headers enable-timer ext-rtp-ip ext-sip-ip
- fire-transfer-events force-register-db-domain force-register-domain full-id-in-dialplan hold-music inbound-codec-negotiation
+ fire-transfer-events force-register-db-domain force-register-domain force-subscription-domain force-subscription-expires full-id-in-dialplan hold-music inbound-codec-negotiation
  inbound-codec-prefs inbound-late-negotiation inbound-reg-force-matching-username inbound-use-callid-as-uuid liberal-dtmf
  local-network-acl log-auth-failures manage-presence manual-redirect max-proceeding max-recv-requests-per-second
  max-registrations-per-extension minimum-session-expires multiple-registrations nat-options-ping nonce-ttl outbound-codec-prefs
- outbound-proxy outbound-use-uuid-as-callid pass-callee-id ping-mean-interval presence-hosts record-path record-template
+ outbound-proxy outbound-use-uuid-as-callid pass-callee-id ping-mean-interval presence-disable-early presence-hold-state presence-hosts
+ presence-privacy record-path record-template
  rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
  session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace

@@ -11,6 +11,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/logfile"
 	"github.com/switchlet/switchlet/appliance/monitor"
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/apps"
 	"github.com/switchlet/switchlet/call/chat"
 	"github.com/switchlet/switchlet/call/conference"
 	"github.com/switchlet/switchlet/call/event"
@@ -58,7 +59,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	web := b.newWeb(ui.Handler(), watch, verto, sockets)
 	b.messages.AddProtocol("sip", phones.Deliver)
 	b.messages.AddProtocol("verto", verto.Deliver)
-	var unwatch, deaf func()
+	var unwatch, deaf, unasked func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
 		{name: "call history", start: func(ctx context.Context) error {
@@ -70,6 +71,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},
 		{name: "messages", start: func(context.Context) error { deaf = b.messages.Listen(); return nil }, stop: func() error { deaf(); return nil }},
 		{name: "lua", start: scripts.Start, stop: func() error { scripts.Close(); return nil }},
+		{name: "parking", start: func(context.Context) error { unasked = apps.AnswerValetProbes(b.Switch); return nil }, stop: func() error { unasked(); return nil }},
 		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
 		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
 		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},

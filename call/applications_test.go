@@ -2,6 +2,7 @@ package call_test
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/apps"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media"
 )
 
@@ -303,6 +305,59 @@ func TestValet_ParkAndFetch(t *testing.T) {
 			if got := b.event(leg, "valet_parking::info").Get("Action"); got != action {
 				t.Errorf("leg %s: %s, want %s", leg, got, action)
 			}
+		}
+	})
+}
+
+func TestValet_ProbeIsAnsweredWithWhatStands(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		defer apps.AnswerValetProbes(b.sw)()
+		b.run("p", "answer", "valet_park lot 6001")
+		b.after(time.Second)
+		heard := b.sw.Bus.Subscribe("probe", 10)
+		defer heard.Close()
+		heard.Listen(event.PresenceIn)
+		for to, want := range map[string]string{"lot": "Active (1 caller)", "6001": "Holding", "6002": ""} {
+			e := event.New(event.PresenceProbe, "")
+			e.Add("to", "park+"+to+"@box")
+			b.sw.Bus.Publish(e, "test", "test", 1)
+			b.after(time.Second)
+			select {
+			case e := <-heard.C():
+				if e.Get("from") != to+"@box" || e.Get("force-status") != want || e.Get("answer-state") != "confirmed" {
+					t.Errorf("%s: %+v", to, e)
+				}
+			default:
+				if want != "" {
+					t.Errorf("%s: nothing is told", to)
+				}
+			}
+		}
+	})
+}
+
+func TestPresence_ToldOfRoutingAnswerHoldAndEnd(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		heard := b.sw.Bus.Subscribe("presence", 100)
+		defer heard.Close()
+		heard.Listen(event.PresenceIn)
+		a := b.run("a", "set presence_id=1000@box", "answer", "presence dnd Lunch", "park")
+		b.after(time.Second)
+		a.RemoteHold(true)
+		a.RemoteHold(false)
+		a.Hangup(call.CauseNormalClearing)
+		b.after(time.Second)
+		var got []string
+		for len(heard.C()) > 0 {
+			e := <-heard.C()
+			if e.Get("from") != "1000@box" || e.Get("proto") != "any" || e.Get("Unique-ID") != a.UUID() || e.Get("event_count") != strconv.Itoa(len(got)) {
+				t.Errorf("%+v", e)
+			}
+			got = append(got, e.Get("rpid")+" "+e.Get("status")+" "+e.Get("presence-call-info-state"))
+		}
+		// The address is set after the routing.
+		if want := "unknown answered active, dnd Lunch active, unknown hold held, unknown unhold active, unknown CS_HANGUP idle"; strings.Join(got, ", ") != want {
+			t.Errorf("told %s\nwant %s", strings.Join(got, ", "), want)
 		}
 	})
 }

@@ -153,6 +153,7 @@ type Channel struct {
 	reported chan struct{} // closed after CHANNEL_HANGUP_COMPLETE
 	done     chan struct{} // closed after CS_DESTROY
 	started  atomic.Bool
+	told     atomic.Int64 // how often presence was told of
 	logLevel atomic.Int32 // lines of the call above it are not logged
 }
 

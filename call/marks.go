@@ -102,6 +102,7 @@ func (c *Channel) MarkAnswered() {
 	c.Log(LogNotice, "Channel [%s] has been answered", c.Name())
 	c.Fire(event.ChannelAnswer, nil, nil)
 	c.setCallState(CallActive)
+	c.presence("unknown", "answered", "", presenceAnswer)
 	c.signal(changedMark)
 	if !hadMedia {
 		c.RunHooks("media")
@@ -186,6 +187,7 @@ func (c *Channel) setHold(on bool) {
 	c.mu.Unlock()
 	c.setCallState(CallHeld)
 	c.Fire(event.ChannelHold, nil, nil)
+	c.presence("unknown", "hold", "", presenceHold)
 	c.signal(changedMark)
 }
 
@@ -207,6 +209,9 @@ func (c *Channel) unholdLocked() {
 	c.Fire(event.ChannelUnhold, nil, nil)
 	if up && answered {
 		c.setCallState(CallActive)
+	}
+	if up {
+		c.presence("unknown", "unhold", "", presenceHold)
 	}
 	c.signal(changedMark)
 }

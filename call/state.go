@@ -113,6 +113,9 @@ func (c *Channel) enter() (State, context.Context) {
 	if state == StateHangup {
 		c.setCallState(CallHangup)
 	}
+	if state == StateRouting || state == StateHangup {
+		c.presence("unknown", state.String(), "", presenceState)
+	}
 	return state, ctx
 }
 

@@ -124,6 +124,7 @@ func (r *registrar) run(ctx context.Context) {
 			if now.Sub(scanned) >= expiryInterval {
 				scanned = now
 				r.expire(now)
+				r.p.stack.watchers.audit(r.p, now)
 			}
 			r.pingDue(now)
 		}
@@ -247,14 +248,20 @@ func (r *registrar) expired(b *binding) {
 		}
 		r.p.publish(e)
 	}
-	if r.p.stack.Switch.Bus.Wanted(event.PresenceIn, "") {
-		e := event.New(event.PresenceIn, "")
-		for _, f := range []field{{"proto", "sip"}, {"rpid", b.RPID}, {"login", r.p.name}, {"user-agent", b.Agent},
-			{"from", b.User + "@" + b.Host}, {"status", "Unregistered"}, {"event_type", "presence"}} {
-			e.Add(f.name, f.value)
-		}
-		r.p.publish(e)
+	r.presence(b, "Unregistered")
+}
+
+// presence fires PRESENCE_IN about a registration that came or went (spec/esl.md §4.6).
+func (r *registrar) presence(b *binding, status string) {
+	if !r.p.stack.Switch.Bus.Wanted(event.PresenceIn, "") {
+		return
 	}
+	e := event.New(event.PresenceIn, "")
+	for _, f := range []field{{"proto", "sip"}, {"rpid", b.RPID}, {"login", r.p.name}, {"user-agent", b.Agent},
+		{"from", b.User + "@" + b.Host}, {"status", status}, {"event_type", "presence"}, {"presence-source", "register"}} {
+		e.Add(f.name, f.value)
+	}
+	r.p.publish(e)
 }
 
 // flushMatching removes bindings (sofia profile X flush_inbound_reg).

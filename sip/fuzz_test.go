@@ -13,7 +13,7 @@ import (
 func FuzzHeaders(f *testing.F) {
 	for _, s := range []string{`Digest username="1000", realm="a\"b", nonce=x, uri="sip:a", response="0", nc=00000001, cnonce="c", qop=auth`,
 		"12345@host;to-tag=a;from-tag=b;early-only", "Signal=5\r\nDuration=160\r\n", `Q.850;cause=16;text="NORMAL_CLEARING", SIP;cause=200`,
-		"1800;refresher=uac", `"A" <sip:1000@1.2.3.4:5060;fs_nat=yes;fs_path=sip%3A1000%401.2.3.4%3A5060>;expires=3`,
+		"1800;refresher=uac", "dialog;id=7", "3600", "sip:conf+3000@[::1]:5060", `"A" <sip:1000@1.2.3.4:5060;fs_nat=yes;fs_path=sip%3A1000%401.2.3.4%3A5060>;expires=3`,
 		"sip:a@b,<sip:c,d@e>", "%41%4", "From: \"x\" <5>\r\nTo:\r\n", "<sip:1@h?Replaces=a%3Bto-tag%3Db>"} {
 		f.Add(s)
 	}
@@ -43,6 +43,16 @@ func FuzzHeaders(f *testing.F) {
 		if unescape(escape(s)) != s {
 			t.Errorf("escape %q", s)
 		}
+		if v, _ := eventPackage(s); len(v) > maxEventHeader || strings.ContainsAny(v, "\r\n") {
+			t.Errorf("Event %q", v)
+		}
+		if n, ok := deltaSeconds(s); ok && n < 0 {
+			t.Errorf("%d s", n)
+		}
+		if v := escapeXML(s); strings.ContainsAny(v, "<>\"'") {
+			t.Errorf("XML %q", v)
+		}
+		splitAddress(s)
 		parseDisplay(s)
 		splitTargets(s)
 		nameOf(s)

@@ -11,15 +11,17 @@ import (
 // Limits bound what one source may ask of the stack, from the first packet on.
 // Zero fields mean the defaults.
 type Limits struct {
-	Requests     float64 // requests a second from one address, default 1000
-	Burst        float64 // requests at once, default 2000
-	Failures     float64 // failed authentications a second, default 5
-	FailureBurst float64 // default 50
-	Sources      int     // addresses remembered, default 4096
-	Dialogs      int     // calls at once from one address, default 2000
-	Connections  int     // TCP and TLS connections a profile, default 2048
-	Bindings     int     // registrations a profile, default 100000
-	UserBindings int     // registrations of one user, default 32
+	Requests      float64 // requests a second from one address, default 1000
+	Burst         float64 // requests at once, default 2000
+	Failures      float64 // failed authentications a second, default 5
+	FailureBurst  float64 // default 50
+	Sources       int     // addresses remembered, default 4096
+	Dialogs       int     // calls at once from one address, default 2000
+	Connections   int     // TCP and TLS connections a profile, default 2048
+	Bindings      int     // registrations a profile, default 100000
+	UserBindings  int     // registrations of one user, default 32
+	Watches       int     // subscriptions to dialog and presence, default 20000
+	SourceWatches int     // of them from one address, default 4000
 }
 
 func (l Limits) withDefaults() Limits {
@@ -42,6 +44,8 @@ func (l Limits) withDefaults() Limits {
 	count(&l.Connections, 2048)
 	count(&l.Bindings, 100000)
 	count(&l.UserBindings, 32)
+	count(&l.Watches, 20000)
+	count(&l.SourceWatches, 4000)
 	return l
 }
 

@@ -113,6 +113,7 @@ func (p *Profile) stop(cause call.Cause) {
 	p.stopGateways()
 	p.stack.hangupProfile(p, cause)
 	p.closing.Store(true)
+	p.stack.watchers.drop(p)
 	p.cancel()
 	p.closeSockets()
 	p.registrar.stop()

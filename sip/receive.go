@@ -32,6 +32,8 @@ func (p *Profile) receive(req *wire.Request, tx *wire.ServerTx) {
 	if t := tag(req.To().Params); t != "" && req.Method != wire.REGISTER {
 		if l := p.stack.findLeg(req.CallID().Value(), t); l != nil {
 			l.receive(p.ctx, req, tx)
+		} else if req.Method == wire.SUBSCRIBE {
+			p.subscribe(p.ctx, req, tx)
 		} else {
 			p.outOfDialog(req, tx)
 		}

@@ -192,6 +192,9 @@ func (r *registerRequest) bind(ctx context.Context) {
 		} else if r.p.wanted("sofia::register") {
 			r.registered(b, renewed)
 		}
+		if b.first {
+			r.p.registrar.presence(b, "Registered")
+		}
 		fresh = append(fresh, b)
 	}
 	r.accept(fresh, now)
@@ -373,7 +376,11 @@ func sameContact(b *binding, c *wire.ContactHeader) bool {
 }
 
 func (r *registerRequest) unregister(b *binding) {
-	if !r.p.registrar.remove(b) || !r.p.wanted("sofia::unregister") {
+	if !r.p.registrar.remove(b) {
+		return
+	}
+	r.p.registrar.presence(b, "Unregistered")
+	if !r.p.wanted("sofia::unregister") {
 		return
 	}
 	e := event.New(event.Custom, "sofia::unregister")

@@ -89,14 +89,19 @@ type settings struct {
 	enableTimer    bool
 	minSE          int
 
-	callerIDType   string
-	passCalleeID   bool
-	cidInRinging   bool
-	managePresence bool
-	presenceHosts  string
-	compact        bool
-	holdMusic      string
-	outboundProxy  string
+	callerIDType    string
+	passCalleeID    bool
+	cidInRinging    bool
+	managePresence  bool
+	presenceHosts   string
+	presencePrivacy bool
+	presenceNoEarly bool   // nobody is told that a phone rings
+	presenceHold    string // state of the dialog of a held call: early, confirmed or terminated
+	subDomain       string // of the addresses that are watched, "" is as the phone has it
+	subExpires      int    // s, 0 is as the phone wants it
+	compact         bool
+	holdMusic       string
+	outboundProxy   string
 
 	callIDAsUUID, uuidAsCallID bool
 	fullID                     bool
@@ -194,7 +199,7 @@ func (s *settings) readAccess(p conf.ParamList) {
 	s.context, s.dialplan = or(p.Get("context"), "default"), or(p.Get("dialplan"), "XML")
 	s.authCalls = p.Bool("auth-calls", false)
 	s.authMessages = p.Bool("auth-messages", true)
-	s.authSubscriptions = p.Bool("auth-subscriptions", false)
+	s.authSubscriptions = p.Bool("auth-subscriptions", true)
 	s.authACLOnly = p.Bool("auth-calls-acl-only", false)
 	s.blindAuth = p.Bool("accept-blind-auth", false)
 	s.blindReg = p.Bool("accept-blind-reg", false)
@@ -286,6 +291,14 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.cidInRinging = p.Bool("cid-in-1xx", true)
 	s.managePresence = p.Bool("manage-presence", false)
 	s.presenceHosts = p.Get("presence-hosts")
+	s.presencePrivacy = p.Bool("presence-privacy", false)
+	s.presenceNoEarly = p.Bool("presence-disable-early", false)
+	s.presenceHold = "early"
+	if v := strings.ToLower(p.Get("presence-hold-state")); v == "confirmed" || v == "terminated" {
+		s.presenceHold = v
+	}
+	s.subDomain = p.Get("force-subscription-domain")
+	s.subExpires = p.Int("force-subscription-expires", 0)
 	s.compact = p.Bool("enable-compact-headers", false)
 	s.holdMusic = p.Get("hold-music")
 	s.outboundProxy = p.Get("outbound-proxy")

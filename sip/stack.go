@@ -67,6 +67,7 @@ type Stack struct {
 	failures *buckets // of failed authentications
 	hints    *buckets // lines about refused passwords, one a second and source
 	dialogs  *tally   // calls a source holds
+	watchers *watchers
 	proxied  sync.Map // by netip.AddrPort: connections that a proxy made for others
 
 	ctx    context.Context
@@ -92,6 +93,7 @@ func New(o Options) *Stack {
 		legs:    make(map[string]*leg),
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.watchers = newWatchers(s)
 	return s
 }
 

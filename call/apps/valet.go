@@ -283,22 +283,19 @@ func (v *valetLots) tell(ch *call.Channel, at slotName, action string, more ...c
 			count = len(l.Slots)
 		}
 	}
-	status := "Empty"
-	if count > 0 {
-		status = fmt.Sprintf("Active (%d caller%s)", count, map[bool]string{false: "s"}[count == 1])
-	}
-	v.presence(ch, lot, domain, status, count > 0, "inbound")
+	valetPresence(ch.Switch(), lot, domain, lotStatus(count), count > 0, "inbound")
 	switch action {
 	case "hold":
-		v.presence(ch, at.extension, domain, "Holding", true, "outbound")
+		valetPresence(ch.Switch(), at.extension, domain, "Holding", true, "outbound")
 	case "bridge":
-		v.presence(ch, at.extension, domain, "Active", true, "inbound")
+		valetPresence(ch.Switch(), at.extension, domain, "Active", true, "inbound")
 	default:
-		v.presence(ch, at.extension, domain, "Empty", false, "inbound")
+		valetPresence(ch.Switch(), at.extension, domain, "Empty", false, "inbound")
 	}
 }
 
-func (v *valetLots) presence(ch *call.Channel, login, domain, status string, busy bool, direction string) {
+// valetPresence tells those who watch a lot or a slot of it.
+func valetPresence(sw *call.Switch, login, domain, status string, busy bool, direction string) {
 	e := event.New(event.PresenceIn, "")
 	e.Add("proto", "park")
 	e.Add("login", login)
@@ -316,7 +313,40 @@ func (v *valetLots) presence(ch *call.Channel, login, domain, status string, bus
 	e.Add("channel-state", state)
 	e.Add("answer-state", answer)
 	e.Add("presence-call-direction", direction)
-	ch.Switch().Bus.Publish(e, "mod_valet_parking.c", "valet_send_presence", 340)
+	sw.Bus.Publish(e, "mod_valet_parking.c", "valet_send_presence", 340)
+}
+
+// AnswerValetProbes tells of a lot or a slot when a PRESENCE_PROBE asks for it,
+// park+NAME@DOMAIN, until cancel.
+func AnswerValetProbes(sw *call.Switch) (cancel func()) {
+	return sw.Bus.Handle(event.PresenceProbe, "", func(e *event.Event) {
+		to, ok := strings.CutPrefix(e.Get("to"), "park+")
+		name, domain, full := strings.Cut(to, "@")
+		if !ok || !full {
+			return
+		}
+		for _, lot := range ValetLots(sw) {
+			if lot.Name == name || lot.Name == to {
+				valetPresence(sw, name, domain, lotStatus(len(lot.Slots)), true, "inbound")
+			}
+			for _, slot := range lot.Slots {
+				if slot.Extension == name {
+					valetPresence(sw, name, domain, "Holding", true, "outbound")
+				}
+			}
+		}
+	})
+}
+
+// lotStatus says how many are parked in a lot.
+func lotStatus(n int) string {
+	switch n {
+	case 0:
+		return "Empty"
+	case 1:
+		return "Active (1 caller)"
+	}
+	return fmt.Sprintf("Active (%d callers)", n)
 }
 
 // pick bridges the call with who is parked.

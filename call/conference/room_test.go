@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media"
 )
 
@@ -39,6 +40,29 @@ func TestRoom_AutoRateIsThatOfTheFirst(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		a.hears([]float64{1000}, []float64{440})
 		b.hears([]float64{440}, []float64{1000})
+	})
+}
+
+func TestRoom_ProbeIsAnsweredWithWhoIsThere(t *testing.T) {
+	inHouse(t, func(h *house) {
+		h.call("a", 440, "3000@default")
+		h.call("b", 440, "3000@default")
+		time.Sleep(time.Second)
+		heard := h.sw.Bus.Subscribe("probe", 10)
+		defer heard.Close()
+		heard.Listen(event.PresenceIn)
+		e := event.New(event.PresenceProbe, "")
+		e.Add("to", "conf+3000@box")
+		h.sw.Bus.Publish(e, "test", "test", 1)
+		time.Sleep(time.Second)
+		select {
+		case e := <-heard.C():
+			if e.Get("force-status") != "Active (2 callers)" || e.Get("answer-state") != "confirmed" || e.Get("proto") != "conf" {
+				t.Errorf("%+v", e)
+			}
+		default:
+			t.Error("nothing is told")
+		}
 	})
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"sort"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/conf"
 )
 
@@ -47,6 +49,7 @@ type Rooms struct {
 
 	ctx    context.Context // ends with Close: calls to rooms that are not yet hang on it
 	cancel context.CancelCauseFunc
+	deaf   func() // ends the listening for those who ask for a room's presence
 
 	mu     sync.Mutex
 	rooms  map[string]*Room
@@ -60,11 +63,13 @@ var errClosed = errors.New("conference: shut down")
 func New(o Options) *Rooms {
 	rs := &Rooms{opts: o, sw: o.Switch, rooms: make(map[string]*Room)}
 	rs.ctx, rs.cancel = context.WithCancelCause(o.Switch.Context())
+	rs.deaf = rs.sw.Bus.Handle(event.PresenceProbe, "", rs.probed)
 	return rs
 }
 
 // Close ends all rooms, hangs their members up and waits until all is gone.
 func (rs *Rooms) Close() {
+	rs.deaf()
 	rs.mu.Lock()
 	rs.closed = true
 	rs.mu.Unlock()
@@ -73,6 +78,21 @@ func (rs *Rooms) Close() {
 		r.post(r.end)
 	}
 	rs.work.Wait()
+}
+
+// probed tells of the room that a PRESENCE_PROBE asks for, conf+NAME@DOMAIN.
+func (rs *Rooms) probed(e *event.Event) {
+	to, ok := strings.CutPrefix(e.Get("to"), "conf+")
+	if !ok {
+		return
+	}
+	name, _, _ := strings.Cut(to, "@")
+	for _, name := range []string{to, name} {
+		if r := rs.find(name); r != nil {
+			r.post(r.presence)
+			return
+		}
+	}
 }
 
 // nextID numbers members and recordings.
