@@ -216,11 +216,13 @@ func (c *Channel) runApp(ctx context.Context, app *Application, args string) err
 	c.mu.Unlock()
 	c.Log(LogInfo, "EXECUTE [depth=%d] %s %s(%s)", depth, c.Name(), app.Name, text)
 
+	told := c.sw.Bus.Wanted(event.ChannelExecute, "") || c.sw.Bus.Wanted(event.ChannelExecuteComplete, "")
 	id, idName := c.Get("app_uuid"), c.Get("app_uuid_name")
-	if id == "" {
-		id = NewUUID()
-	} else {
+	switch {
+	case id != "":
 		c.vars.Set("app_uuid", "")
+	case told:
+		id = NewUUID()
 	}
 	c.vars.Set("app_uuid_name", "")
 	c.vars.Set("current_application", app.Name)
@@ -228,8 +230,9 @@ func (c *Channel) runApp(ctx context.Context, app *Application, args string) err
 	c.vars.Set("current_application_response", "")
 	c.signal(changedApp)
 	about := []Var{{"Application", app.Name}, {"Application-Data", text}}
-	ids := []Var{{"Application-UUID", id}, {"Application-UUID-Name", idName}}
-	c.Fire(event.ChannelExecute, nil, append(about[:2:2], ids...))
+	if told {
+		c.Fire(event.ChannelExecute, nil, append(about[:2:2], Var{"Application-UUID", id}, Var{"Application-UUID-Name", idName}))
+	}
 	err := c.callApp(ctx, app, text)
 	if err != nil && !quiet(err) {
 		c.Log(LogErr, "%s(%s): %v", app.Name, text, err)
@@ -239,8 +242,11 @@ func (c *Channel) runApp(ctx context.Context, app *Application, args string) err
 		if response == "" {
 			response = "_none_"
 		}
-		post := append(about[:2:2], Var{"Application-Response", response})
-		c.Fire(event.ChannelExecuteComplete, nil, append(post, ids...))
+		if id == "" {
+			id = NewUUID() // somebody has begun to listen meanwhile
+		}
+		c.Fire(event.ChannelExecuteComplete, nil, append(about[:2:2], Var{"Application-Response", response},
+			Var{"Application-UUID", id}, Var{"Application-UUID-Name", idName}))
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media"
@@ -86,12 +87,16 @@ func (c *Channel) serveUrgent(ctx context.Context) {
 // for; the channel's goroutine runs them before anything else.
 func (c *Channel) RunHooks(kind string) {
 	var apps, apis []string
+	app, api := "execute_on_"+kind, "api_on_"+kind
 	c.vars.each(func(name, value string) {
+		if first := name[0] | 0x20; first != 'e' && first != 'a' {
+			return
+		}
 		name = fold(name)
 		switch {
-		case hookName(name, "execute_on_"+kind):
+		case hookName(name, app):
 			apps = append(apps, value)
-		case hookName(name, "api_on_"+kind):
+		case hookName(name, api):
 			apis = append(apis, value)
 		}
 	})
@@ -183,6 +188,11 @@ type WaitOptions struct {
 // Meanwhile it serves the channel's inbox. It is called in the channel's
 // goroutine only.
 func (c *Channel) Wait(ctx context.Context, done <-chan struct{}, o WaitOptions) error {
+	return c.wait(ctx, done, nil, o)
+}
+
+// wait is Wait that ends when a timer fires, too.
+func (c *Channel) wait(ctx context.Context, done <-chan struct{}, over <-chan time.Time, o WaitOptions) error {
 	for {
 		c.serveUrgent(ctx)
 		var digits chan media.Digit
@@ -206,6 +216,8 @@ func (c *Channel) Wait(ctx context.Context, done <-chan struct{}, o WaitOptions)
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-done:
+			return nil
+		case <-over:
 			return nil
 		case <-c.breaks:
 			return ErrBreak

@@ -24,10 +24,16 @@ func (c *Channel) report() {
 		set("digits_dialed", "none")
 	}
 	end := t.Hungup
+	var second time.Time // whose text is last: most moments of a short call are in one
+	var last string
 	stamp := func(name string, at time.Time) {
-		if !at.IsZero() {
-			set(name+"_stamp", at.Format("2006-01-02 15:04:05"))
+		if at.IsZero() {
+			return
 		}
+		if s := at.Truncate(time.Second); !s.Equal(second) {
+			second, last = s, at.Format("2006-01-02 15:04:05")
+		}
+		set(name+"_stamp", last)
 	}
 	stamp("start", first.Created)
 	stamp("profile_start", t.ProfileCreated)

@@ -227,12 +227,11 @@ func (c *Channel) Sleep(ctx context.Context, d time.Duration, o WaitOptions) err
 	if d <= 0 {
 		return nil
 	}
-	done := make(chan struct{})
-	t := time.AfterFunc(d, func() { close(done) })
+	t := time.NewTimer(d)
 	defer t.Stop()
 	c.clearBreak()
 	defer c.idle()()
-	return c.Wait(ctx, done, o)
+	return c.wait(ctx, nil, t.C, o)
 }
 
 // RecordOptions bound a recording made by Record.

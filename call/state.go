@@ -19,6 +19,15 @@ func roomy() {
 	runtime.KeepAlive(&room)
 }
 
+// roomier is roomy for background jobs, of which an originate, the deepest, comes to
+// need 16 kB.
+//
+//go:noinline
+func roomier() {
+	var room [10 << 10]byte
+	runtime.KeepAlive(&room)
+}
+
 // run is the channel's life, in its own goroutine.
 func (c *Channel) run() {
 	defer c.sw.live.Done()

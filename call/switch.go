@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"sort"
@@ -256,7 +257,7 @@ func (sw *Switch) Stop(ctx context.Context) error {
 func (sw *Switch) Go(fn func()) {
 	sw.jobs.Add(1)
 	go func() {
-		roomy()
+		roomier()
 		defer sw.jobs.Done()
 		defer sw.Survive("background job", "")
 		fn()
@@ -357,5 +358,12 @@ func NewUUID() string {
 	var b [16]byte
 	rand.Read(b[:])
 	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	text := make([]byte, 0, 36)
+	for i, part := range [...][]byte{b[:4], b[4:6], b[6:8], b[8:10], b[10:]} {
+		if i > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text)
 }

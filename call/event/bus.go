@@ -28,6 +28,7 @@ type Bus struct {
 	now      func() time.Time
 	sequence atomic.Uint64
 	wanted   atomic.Pointer[demand]
+	date     atomic.Pointer[date] // of the last event
 
 	mu       sync.Mutex
 	subs     []*Subscription
@@ -100,8 +101,9 @@ func (b *Bus) Stamp(e *Event, file, function string, line int) {
 	add(commonNames[4], o.Switchname)
 	add(commonNames[5], o.IPv4)
 	add(commonNames[6], o.IPv6)
-	add(commonNames[7], now.Format("2006-01-02 15:04:05"))
-	add(commonNames[8], now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT"))
+	d := b.dateOf(now)
+	add(commonNames[7], d.local)
+	add(commonNames[8], d.gmt)
 	add(commonNames[9], strconv.FormatInt(now.UnixMicro(), 10))
 	add(commonNames[10], file)
 	add(commonNames[11], function)
@@ -121,6 +123,23 @@ func (b *Bus) Stamp(e *Event, file, function string, line int) {
 			e.Headers = append(e.Headers, own[i])
 		}
 	}
+}
+
+// date is a second as headers show it.
+type date struct {
+	second     int64
+	zone       *time.Location
+	local, gmt string
+}
+
+// dateOf writes the texts of a second once.
+func (b *Bus) dateOf(now time.Time) *date {
+	if d := b.date.Load(); d != nil && d.second == now.Unix() && d.zone == now.Location() {
+		return d
+	}
+	d := &date{now.Unix(), now.Location(), now.Format("2006-01-02 15:04:05"), now.UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")}
+	b.date.Store(d)
+	return d
 }
 
 // isCommon reports whether the bus writes headers of that name itself.

@@ -220,11 +220,22 @@ func (e *Event) Merge(other *Event) {
 
 func (e *Event) find(name string) int {
 	for i := range e.Headers {
-		if len(e.Headers[i].Name) == len(name) && strings.EqualFold(e.Headers[i].Name, name) {
+		if sameName(e.Headers[i].Name, name) {
 			return i
 		}
 	}
 	return -1
+}
+
+// sameName compares names in any case. Their ends come first: many begin alike.
+func sameName(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	if n := len(a) - 1; n >= 0 && a[n] < 0x80 && b[n] < 0x80 && a[n]|0x20 != b[n]|0x20 {
+		return false
+	}
+	return strings.EqualFold(a, b)
 }
 
 // splitIndex takes name[N] apart. An index that is no number counts as 0, as in

@@ -258,7 +258,11 @@ func (s *settings) get(name string) string {
 func (s *settings) on(name string) bool { return call.True(s.get(name)) }
 
 func (s *settings) number(name string, otherwise int) int {
-	if n, err := strconv.Atoi(strings.TrimSpace(s.get(name))); err == nil {
+	text := strings.TrimSpace(s.get(name))
+	if text == "" {
+		return otherwise
+	}
+	if n, err := strconv.Atoi(text); err == nil {
 		return n
 	}
 	return otherwise

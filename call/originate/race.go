@@ -113,10 +113,10 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	r.dress(c, legVars, l.Endpoint)
 	runner := &leg{c: c, vars: legVars, confirmed: make(chan bool, 1)}
 	now := time.Now()
-	if s, err := strconv.Atoi(legVars.Get("leg_timeout")); err == nil && s > 0 {
+	if s := seconds(legVars.Get("leg_timeout")); s > 0 {
 		runner.deadline = now.Add(time.Duration(s) * time.Second)
 	}
-	if s, err := strconv.Atoi(legVars.Get("leg_progress_timeout")); err == nil && s > 0 {
+	if s := seconds(legVars.Get("leg_progress_timeout")); s > 0 {
 		runner.progress = now.Add(time.Duration(s) * time.Second)
 	}
 	runner.stop = c.NotifyMarks(r.signal)
@@ -126,6 +126,15 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	push(a, "originated_legs", c.UUID()+";"+p.CalleeName+";"+p.CalleeNumber)
 	c.Start()
 	return nil
+}
+
+// seconds reads a time limit; 0: none.
+func seconds(text string) int {
+	if text == "" {
+		return 0
+	}
+	n, _ := strconv.Atoi(text)
+	return n
 }
 
 // beginExpanded starts what user/ or group/ stands for.
