@@ -230,7 +230,7 @@ func (sw *Switch) NewChannel(leg Leg, o NewChannelOptions) (*Channel, error) {
 		c.SetPlain(v.Name, v.Value)
 	}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
-	c.stateCtx, c.stateStop = context.WithCancelCause(c.ctx)
+	c.stateCtx, c.stateStop = c.ctx, func(error) {} // no state runs yet
 	c.port = sw.Media.NewPort(o.UUID)
 	c.port.OnDigit(c.ReceiveDigit)
 	if s, ok := leg.(DigitSender); ok {

@@ -278,11 +278,13 @@ func (c *Channel) callApp(ctx context.Context, app *Application, text string) (e
 func (c *Channel) AwaitApplication(ctx context.Context) {
 	signal := make(chan struct{}, 1)
 	defer c.notifyOf(changedApp|changedMark, signal)()
-	ctx, cancel := context.WithTimeout(ctx, applicationWait)
-	defer cancel()
+	over := time.NewTimer(applicationWait)
+	defer over.Stop()
 	for c.Up() && c.vars.Get("current_application") == "" {
 		select {
 		case <-signal:
+		case <-over.C:
+			return
 		case <-ctx.Done():
 			return
 		}

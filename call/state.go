@@ -3,35 +3,16 @@ package call
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	"github.com/switchlet/switchlet/call/event"
 )
 
-// roomy gives the stack of a goroutine that has just begun the size that a call
-// comes to need (8 kB) at once: grown step by step, it would be copied each time.
-//
-//go:noinline
-func roomy() {
-	var room [5 << 10]byte
-	runtime.KeepAlive(&room)
-}
-
-// roomier is roomy for background jobs, of which an originate, the deepest, comes to
-// need 16 kB.
-//
-//go:noinline
-func roomier() {
-	var room [10 << 10]byte
-	runtime.KeepAlive(&room)
-}
-
 // run is the channel's life, in its own goroutine.
 func (c *Channel) run() {
 	defer c.sw.live.Done()
-	roomy()
+	Roomy()
 	for c.State() < StateHangup {
 		c.step()
 	}

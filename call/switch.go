@@ -257,7 +257,7 @@ func (sw *Switch) Stop(ctx context.Context) error {
 func (sw *Switch) Go(fn func()) {
 	sw.jobs.Add(1)
 	go func() {
-		roomier()
+		Roomier() // an originate is the deepest of them
 		defer sw.jobs.Done()
 		defer sw.Survive("background job", "")
 		fn()

@@ -141,6 +141,7 @@ func (p *Profile) background(fn func(ctx context.Context)) {
 	go func() {
 		defer p.work.Done()
 		defer p.survive("background work")
+		call.Roomy()
 		fn(p.ctx)
 	}()
 }

@@ -6,6 +6,7 @@ import (
 
 	wire "github.com/emiago/sipgo/sip"
 
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 )
 
@@ -18,6 +19,11 @@ func (p *Profile) receive(req *wire.Request, tx *wire.ServerTx) {
 			tx.Terminate()
 		}
 	}()
+	if req.Method == wire.INVITE {
+		call.Roomier()
+	} else {
+		call.Roomy()
+	}
 	if p.closing.Load() || !p.sane(req, tx) {
 		tx.TerminateGracefully()
 		return

@@ -44,6 +44,7 @@ const maxDepth = 10
 // Dial makes the call. It returns a channel that is answered (or has early
 // media, or rings, where the variables allow that), or a call.Cause.
 func Dial(ctx context.Context, sw *call.Switch, text string, o Options) (*call.Channel, error) {
+	call.Roomier()
 	d, err := dialstring.Parse(text)
 	if err != nil {
 		sw.Log.Printf(call.LogErr, "Parse Error! %v", err)
