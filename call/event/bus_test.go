@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 )
 
 func TestBus_DeliversInOrderOfPublication(t *testing.T) {
@@ -199,5 +200,51 @@ func BenchmarkAppendPlain(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		buf = e.AppendPlain(buf[:0])
+	}
+}
+
+// The texts of a date are written once a second, and anew for the next.
+func TestPublish_DatesFollowTheClock(t *testing.T) {
+	t.Parallel()
+	utc := time.Date(2026, 3, 1, 23, 59, 59, 400e6, time.UTC)
+	now := utc
+	b := NewBus(nil, func() time.Time { return now })
+	defer b.Close()
+	for _, c := range []struct {
+		now        time.Time
+		local, gmt string
+	}{
+		{utc, "2026-03-01 23:59:59", "Sun, 01 Mar 2026 23:59:59 GMT"},
+		{utc.Add(500 * time.Millisecond), "2026-03-01 23:59:59", "Sun, 01 Mar 2026 23:59:59 GMT"},
+		{utc.Add(600 * time.Millisecond), "2026-03-02 00:00:00", "Mon, 02 Mar 2026 00:00:00 GMT"},
+		{utc.In(time.FixedZone("there", 3600)), "2026-03-02 00:59:59", "Sun, 01 Mar 2026 23:59:59 GMT"},
+		{utc, "2026-03-01 23:59:59", "Sun, 01 Mar 2026 23:59:59 GMT"},
+	} {
+		now = c.now
+		e := New(Heartbeat, "")
+		b.Publish(e, "f", "g", 1)
+		if got := e.Get("Event-Date-Local"); got != c.local {
+			t.Errorf("%v: local %q, want %q", c.now, got, c.local)
+		}
+		if got := e.Get("Event-Date-GMT"); got != c.gmt {
+			t.Errorf("%v: GMT %q, want %q", c.now, got, c.gmt)
+		}
+	}
+}
+
+func TestGet_NamesAreTheSameInAnyCase(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		same bool
+	}{
+		{"Unique-ID", "unique-id", true}, {"X-é", "x-É", true}, {"X-Ā", "x-ā", true}, {"variable_a", "variable_b", false},
+		{"a", "A", true}, {"a@", "a`", false}, {"n1", "nq", false}, {"", "", true}, {"ab", "abc", false},
+	} {
+		e := New(Custom, "")
+		e.Headers = []Header{{Name: c.a, Value: "v"}}
+		if got := e.Has(c.b); got != c.same {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
+		}
 	}
 }
