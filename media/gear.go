@@ -30,8 +30,8 @@ func (p *Port) settle() {
 	q.mu.Unlock()
 	if pcm {
 		rate := min(naturalRate(pf), naturalRate(qf))
-		p.raise(rate)
-		q.raise(rate)
+		p.raise(rate, false)
+		q.raise(rate, false)
 		return
 	}
 	if pHold || qHold {
@@ -56,7 +56,7 @@ func (p *Port) settleAlone() {
 		if seat != nil {
 			rate = seat.Rate()
 		}
-		p.raise(rate)
+		p.raise(rate, seat == nil)
 		return
 	}
 	p.lower(target)
@@ -88,8 +88,9 @@ func codecRate(f Format, want int) int {
 	return best
 }
 
-// raise puts p into the PCM gear at a rate that suits rate.
-func (p *Port) raise(rate int) {
+// raise puts p into the PCM gear at a rate that suits rate. early: whoever answers
+// digits does so before the next tick if he can.
+func (p *Port) raise(rate int, early bool) {
 	p.mu.Lock()
 	rate = codecRate(p.format, rate)
 	if c := p.chain; c == nil || c.rate != rate {
@@ -108,7 +109,7 @@ func (p *Port) raise(rate int) {
 		p.in.jitter, p.in.target = c.jitter, nil
 		p.in.mu.Unlock()
 	}
-	p.calm(true)
+	p.calm(true, early)
 	p.mu.Unlock()
 	p.engine.clock.Add(p)
 }
@@ -137,7 +138,7 @@ func (p *Port) lower(target *Port) {
 	if c != nil {
 		c.close()
 	}
-	p.calm(false)
+	p.calm(false, false)
 	p.mu.Unlock()
 	if !p.out.leaveClock() {
 		p.engine.clock.Remove(p)
@@ -147,9 +148,9 @@ func (p *Port) lower(target *Port) {
 }
 
 // calm tells the wire whether packets may wait for the clock. p.mu is held.
-func (p *Port) calm(calm bool) {
+func (p *Port) calm(calm, early bool) {
 	if w, ok := p.wire.(CalmWire); ok {
-		w.Calm(calm)
+		w.Calm(calm, early)
 	}
 }
 

@@ -293,7 +293,7 @@ type calmWire struct {
 	waiting chan *media.Packet
 }
 
-func (w *calmWire) Calm(calm bool)                { w.calm.Store(calm) }
+func (w *calmWire) Calm(calm, _ bool)             { w.calm.Store(calm) }
 func (w *calmWire) Receive(f func(*media.Packet)) { w.receive.Store(f) }
 
 func (w *calmWire) fetch(time.Time) {

@@ -146,10 +146,11 @@ type Wire interface {
 }
 
 // CalmWire is a Wire that saves work where packets need not come at once, because
-// the Clock takes what they carry: Clock.Before has them read in time.
+// the Clock takes what they carry: Clock.Before has them read in time. early: some
+// milliseconds before a tick they are wanted, too, for who answers digits with it.
 type CalmWire interface {
 	Wire
-	Calm(bool)
+	Calm(calm, early bool)
 }
 
 // Source is sound to be played: 16-bit PCM at Rate Hz, mono.

@@ -214,7 +214,7 @@ func (s *Session) aim(to netip.AddrPort) {
 func (s *Session) SetLevel(id uint8) { s.level.Store(uint32(id)) }
 
 // Calm says that packets may wait for a clock's tick (media.CalmWire).
-func (s *Session) Calm(calm bool) { s.conn.Calm(calm) }
+func (s *Session) Calm(calm, early bool) { s.conn.Calm(calm, early) }
 
 // Receive sets who gets the packets.
 func (s *Session) Receive(f func(*media.Packet)) {

@@ -25,6 +25,8 @@ const (
 	// turn is how many datagrams are taken at most from a socket that many share
 	// before the others have their turn.
 	turn = 32
+	// trust is how many promises of Read may be broken before the goroutine sees it.
+	trust = 4
 	// maxAge is how long before it was read a datagram can have come.
 	maxAge = 200 * time.Millisecond
 )
@@ -110,7 +112,7 @@ func (g *Group) add(s *Socket) error {
 			return s.readAlone()
 		}
 		i = len(g.readers)
-		g.readers = append(g.readers, &reader{sockets: make(map[int32]*Socket)})
+		g.readers = append(g.readers, &reader{sockets: make(map[int32]*Socket), wake: make(chan struct{}, 1)})
 	}
 	s.reader = g.readers[i]
 	return s.reader.add(s)
@@ -141,6 +143,7 @@ type Socket struct {
 	fd      int
 	six     bool        // of IPv6
 	calm    bool        // under reader.mu
+	early   bool        // so, too; only with calm
 	turn    int         // datagrams that are taken at a time
 	weight  int         // 1, or 0 for what is rare
 	stamped atomic.Bool // the system says when datagrams came
@@ -154,23 +157,24 @@ type Socket struct {
 func (s *Socket) Local() netip.AddrPort { return s.local }
 
 // Calm says whether a datagram may wait, because somebody calls Read when it is
-// needed: until then, or five milliseconds where nobody does. A new Socket is not calm,
-// and none is where the system does not say when datagrams came.
-func (s *Socket) Calm(calm bool) {
+// needed: until then, or a moment where nobody does. early wants it a little before
+// that, too. A new Socket is not calm, and none is where the system does not say when
+// datagrams came.
+func (s *Socket) Calm(calm, early bool) {
 	r := s.reader
 	if r == nil || calm && !s.stamp() {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.calm != calm && r.sockets[int32(s.fd)] == s {
-		s.calm = calm
-		if calm {
-			r.calm++
-		} else {
-			r.calm--
-		}
+	early = early && calm
+	if s.calm == calm && s.early == early || r.sockets[int32(s.fd)] != s {
+		return
 	}
+	r.count(s, -1)
+	s.calm, s.early = calm, early
+	r.count(s, 1)
+	r.nudge()
 }
 
 // Send transmits b to the address to. Where the system has no room for it at the
@@ -285,18 +289,21 @@ func arrival(now time.Time, stamp int64) time.Time {
 // that is put into another, the gate, which Go's own poller watches. While they come
 // quickly it is taken out, so that none of them wakes anybody, and the inner
 // descriptor is asked each period. Where all sockets are calm and Group.Read is called
-// in time, that does most of the work: the goroutine asks once, shortly before it.
+// in time, that does most of the work: the goroutine asks once, shortly before it, or
+// only looks now and then whether the promise is kept.
 type reader struct {
 	mu      sync.Mutex
 	sockets map[int32]*Socket
 	load    int // their weights
 	calm    int // how many of them are
+	early   int // so, too
 	inner   int
 	gate    *os.File // nil: no goroutine
 
 	next  time.Time     // when Group.Read is called again
 	every time.Duration // and how often then
 	took  bool          // it has found datagrams since the goroutine looked
+	wake  chan struct{} // ends a pause
 
 	reading sync.Mutex
 	events  [batch]syscall.EpollEvent
@@ -323,11 +330,28 @@ func (r *reader) add(s *Socket) error {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	r.sockets[int32(s.fd)] = s
-	r.load += s.weight
-	if s.calm {
-		r.calm++
-	}
+	r.count(s, 1)
+	r.nudge()
 	return nil
+}
+
+// count adds (n is 1) or takes away (-1) what a socket is. r.mu is held.
+func (r *reader) count(s *Socket, n int) {
+	r.load += n * s.weight
+	if s.calm {
+		r.calm += n
+	}
+	if s.early {
+		r.early += n
+	}
+}
+
+// nudge has the goroutine look anew at how long it may sleep.
+func (r *reader) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
 }
 
 func (r *reader) remove(s *Socket) {
@@ -337,14 +361,12 @@ func (r *reader) remove(s *Socket) {
 		return
 	}
 	delete(r.sockets, int32(s.fd))
-	r.load -= s.weight
-	if s.calm {
-		r.calm--
-	}
+	r.count(s, -1)
 	var ev syscall.EpollEvent
 	_ = syscall.EpollCtl(r.inner, syscall.EPOLL_CTL_DEL, s.fd, &ev)
 	if len(r.sockets) == 0 {
 		_ = r.gate.SetReadDeadline(time.Unix(1, 0)) // wakes the goroutine, which ends
+		r.nudge()
 	}
 }
 
@@ -410,6 +432,8 @@ func (r *reader) run(inner int, gate *os.File) {
 		}
 		return some
 	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	var last time.Time // when datagrams came
 	for {
 		if err := raw.Read(come); err != nil {
@@ -427,7 +451,14 @@ func (r *reader) run(inner int, gate *os.File) {
 				break
 			}
 			last = now
-			if wait > 0 {
+			switch {
+			case wait > period:
+				timer.Reset(wait)
+				select {
+				case <-timer.C:
+				case <-r.wake:
+				}
+			case wait > 0:
 				time.Sleep(wait)
 			}
 		}
@@ -446,6 +477,10 @@ func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
 		return period - now.Sub(start), period, took
 	case !now.Before(r.next.Add(r.every)): // nobody reads, or not in time
 		return calmPeriod - now.Sub(start), calmPeriod, took
+	}
+	if r.early == 0 {
+		wait = r.next.Add(trust * r.every).Sub(now)
+		return wait, wait, took
 	}
 	if wait = r.next.Add(-lead).Sub(now); wait <= 0 {
 		wait += r.every

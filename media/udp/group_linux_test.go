@@ -35,7 +35,7 @@ func TestGroup_SpreadsTheLoad(t *testing.T) {
 		if s.reader == nil {
 			alone++
 		}
-		s.Calm(true)
+		s.Calm(true, false)
 		for _, to := range []netip.AddrPort{to, b.Local()} {
 			if err := b.Send([]byte("x"), to); err != nil {
 				t.Fatal(err)
@@ -74,12 +74,12 @@ func TestCalm_SaysWhenADatagramCame(t *testing.T) {
 			got <- at
 			<-waited
 		})
-		s.Calm(true)
+		s.Calm(true, false)
 		if !s.stamped.Load() {
 			t.Skip("the system stamps nothing")
 		}
 		from, _ := listen(t, &g, ip, nil)
-		from.Calm(true)
+		from.Calm(true, false)
 		g.Read(time.Now().Add(20*time.Millisecond), 20*time.Millisecond) // which is not kept
 		send := func() (before, after time.Time) {
 			before = time.Now()
@@ -105,30 +105,68 @@ func TestCalm_SaysWhenADatagramCame(t *testing.T) {
 	}
 }
 
-// Beside a caller of Read, the reader looks once a period, shortly before it.
+// Beside a caller of Read, the reader looks once a period, shortly before it, where
+// that is wanted, and else only for broken promises.
 func TestPause_LeavesMostToTheCallerOfRead(t *testing.T) {
 	const every = 20 * time.Millisecond
 	now := time.Now()
 	for _, c := range []struct {
 		what        string
-		calm        int
+		calm, early int
 		next        time.Duration // from now
 		wait, usual time.Duration
 	}{
-		{"not all are calm", 1, 15 * time.Millisecond, period, period},
-		{"before the early look", 2, 15 * time.Millisecond, 10 * time.Millisecond, every},
-		{"at the early look", 2, 4 * time.Millisecond, 19 * time.Millisecond, every},
-		{"Read is late", 2, -4 * time.Millisecond, 11 * time.Millisecond, every},
-		{"nobody calls Read", 2, -30 * time.Millisecond, calmPeriod, calmPeriod},
+		{"not all are calm", 1, 1, 15 * time.Millisecond, period, period},
+		{"before the early look", 2, 1, 15 * time.Millisecond, 10 * time.Millisecond, every},
+		{"at the early look", 2, 1, 4 * time.Millisecond, 19 * time.Millisecond, every},
+		{"Read is late", 2, 1, -4 * time.Millisecond, 11 * time.Millisecond, every},
+		{"no early look", 2, 0, 15 * time.Millisecond, 95 * time.Millisecond, 95 * time.Millisecond},
+		{"nobody calls Read", 2, 0, -30 * time.Millisecond, calmPeriod, calmPeriod},
 	} {
-		r := &reader{sockets: map[int32]*Socket{1: {}, 2: {}}, calm: c.calm, next: now.Add(c.next), every: every, took: true}
+		r := &reader{sockets: map[int32]*Socket{1: {}, 2: {}}, calm: c.calm, early: c.early, next: now.Add(c.next), every: every, took: true}
 		wait, usual, took := r.pause(now)
 		spent := time.Since(now)
-		if usual != c.usual || wait > c.wait || wait < c.wait-spent {
+		if usual > c.usual || usual < c.usual-spent || wait > c.wait || wait < c.wait-spent {
 			t.Errorf("%s: %v, usually %v; want %v, %v (%v later)", c.what, wait, usual, c.wait, c.usual, spent)
 		}
 		if _, _, again := r.pause(now); !took || again {
 			t.Errorf("%s: what Read took is told %t, %t", c.what, took, again)
 		}
 	}
+}
+
+// A socket whose datagrams may wait no longer is read at once, though the reader had
+// leave to sleep.
+func TestCalm_EndsThePause(t *testing.T) {
+	var g Group
+	got := make(chan bool, 10)
+	s, to := listen(t, &g, local4, func([]byte, netip.AddrPort, time.Time) { got <- true })
+	s.Calm(true, false)
+	if !s.stamped.Load() {
+		t.Skip("the system stamps nothing")
+	}
+	from, _ := listen(t, &g, local4, nil)
+	from.Calm(true, false)
+	const every = time.Hour // longer than any test
+	g.Read(time.Now().Add(every), every)
+	for range 3 { // the first two come through the gate; with the third the reader sleeps
+		if err := from.Send([]byte("x"), to); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-got:
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	s.Calm(false, false)
+	if err := from.Send([]byte("x"), to); err != nil {
+		t.Fatal(err)
+	}
+	<-got
+	s.Calm(true, true)
+	s.Calm(true, false)
+	g.Read(time.Now(), 0)
+	s.Close()
+	from.Close()
+	eventually(t, "the goroutine ended", func() bool { return !running() })
 }

@@ -64,7 +64,7 @@ type Socket struct {
 func (s *Socket) Local() netip.AddrPort { return s.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
 // Calm does nothing.
-func (s *Socket) Calm(bool) {}
+func (s *Socket) Calm(calm, early bool) {}
 
 // Send transmits b to the address to.
 func (s *Socket) Send(b []byte, to netip.AddrPort) error {

@@ -20,8 +20,8 @@ const (
 	period = time.Millisecond
 	// calmPeriod is the same where all sockets are calm and nobody calls Read.
 	calmPeriod = 5 * time.Millisecond
-	// lead is how long before the next call of Read calm sockets are read once more:
-	// what must be answered by then, as digits are, finds the time for it.
+	// lead is how long before the next call of Read calm sockets are read once more
+	// where that is wanted: digits that come by then are answered in time for it.
 	lead = 5 * time.Millisecond
 )
 

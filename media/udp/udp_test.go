@@ -262,11 +262,11 @@ func TestGroup_ReadTakesWhatHasCome(t *testing.T) {
 			}
 			next[i].Add(1)
 		})
-		s.Calm(true)
-		s.Calm(true)
+		s.Calm(true, false)
+		s.Calm(true, false)
 	}
 	from, _ := listen(t, &g, local4, nil)
-	from.Calm(true)
+	from.Calm(true, false)
 	for n := range each {
 		for i := range sockets {
 			if err := from.Send([]byte{byte(n)}, to[i]); err != nil {
@@ -279,7 +279,7 @@ func TestGroup_ReadTakesWhatHasCome(t *testing.T) {
 			eventually(t, "it is handed on", func() bool { return next[i].Load() == int64(n)+1 })
 		}
 	}
-	from.Calm(false)
+	from.Calm(false, false)
 }
 
 func TestBeside_IsReadAndLeavesNothingBehind(t *testing.T) {
@@ -326,7 +326,7 @@ func TestGroup_SocketsComeAndGo(t *testing.T) {
 					}
 					heard.Add(1)
 				})
-				s.Calm(k%2 == 0)
+				s.Calm(k%2 == 0, false)
 				g.Read(time.Time{}, 0)
 				for range 5 {
 					_ = s.Send([]byte{byte(k)}, to)
