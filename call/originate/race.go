@@ -128,13 +128,16 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	return nil
 }
 
-// seconds reads a time limit; 0: none.
+// seconds reads a time limit; 0: none, or no number of seconds that an int32 can hold.
 func seconds(text string) int {
 	if text == "" {
 		return 0
 	}
-	n, _ := strconv.Atoi(text)
-	return n
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil {
+		return 0
+	}
+	return int(n)
 }
 
 // beginExpanded starts what user/ or group/ stands for.
