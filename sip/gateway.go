@@ -145,6 +145,8 @@ type Gateway struct {
 
 	callsIn, callsOut, failedIn, failedOut atomic.Uint64
 
+	accepted chan struct{} // a REGISTER was: the next step need not wait for its tick
+
 	mu        sync.Mutex
 	state     gatewayState
 	isUp      bool
@@ -167,7 +169,8 @@ type Gateway struct {
 }
 
 func newGateway(p *Profile, name string, s *gatewaySettings) *Gateway {
-	g := &Gateway{profile: p, name: name, set: s, callID: call.NewUUID(), state: gwUnreged, freq: s.expires}
+	g := &Gateway{profile: p, name: name, set: s, callID: call.NewUUID(), state: gwUnreged, freq: s.expires,
+		accepted: make(chan struct{}, 1)}
 	g.pingCount = s.pingMax
 	if !s.register {
 		g.state, g.isUp, g.since = gwNoReg, true, time.Now()

@@ -15,7 +15,8 @@ import (
 	"github.com/switchlet/switchlet/call/event"
 )
 
-// gatewayTick is how often a gateway looks at its state.
+// gatewayTick is how often a gateway looks at its state; it does at once when a
+// registration was accepted, so that nobody's call is refused meanwhile.
 const gatewayTick = time.Second
 
 // resolveInterval is how long the addresses of a proxy are believed.
@@ -34,6 +35,7 @@ func (g *Gateway) run() {
 				return
 			case now := <-tick.C:
 				g.resolve(ctx, now)
+			case <-g.accepted:
 			}
 			if g.gone() {
 				g.profile.dropGateway(g)
@@ -235,6 +237,10 @@ func (g *Gateway) registered(res *wire.Response, err error) {
 	}
 	g.at = now.Add(g.refreshAfter(res))
 	g.change(gwRegister, g.isUp)
+	select {
+	case g.accepted <- struct{}{}:
+	default:
+	}
 }
 
 // refreshAfter is when the registration is renewed.

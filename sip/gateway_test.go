@@ -1,9 +1,14 @@
 package sip
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
@@ -41,6 +46,29 @@ func TestGateway_RegistersAndCalls(t *testing.T) {
 		t.Errorf("killgw: %q", got)
 	}
 	far.waitCustom("sofia::unregister")
+}
+
+// Whoever calls right after the carrier accepted the registration must not hear that
+// the gateway is down.
+func TestGateway_Accepted_UpBeforeTheNextTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		bus := event.NewBus(func() event.Origin { return event.Origin{} }, time.Now)
+		sw := call.NewSwitch(call.Options{Bus: bus, Log: call.NewLog()})
+		p := &Profile{stack: &Stack{Options: Options{Switch: sw}}}
+		p.ctx, p.cancel = context.WithCancel(t.Context())
+		g := newGateway(p, "carrier", &gatewaySettings{register: true, proxyHost: "127.0.0.1", expires: 3600, timeout: 60})
+		g.state, g.at = gwTrying, time.Now().Add(time.Minute) // its REGISTER is on its way
+		g.run()
+		synctest.Wait()
+		begun := time.Now()
+		g.registered(wire.NewResponse(200, "OK"), nil)
+		synctest.Wait()
+		if !g.up() || !time.Now().Equal(begun) {
+			t.Errorf("up is %v after %v", g.up(), time.Since(begun))
+		}
+		p.cancel()
+		p.work.Wait()
+	})
 }
 
 func TestGateway_WrongSecret_Fails(t *testing.T) {

@@ -188,7 +188,7 @@ func TestBox_GatewayByTLSIsVerified(t *testing.T) {
 				{File: "sofia.conf", Path: []string{"external"}, Name: "tls-verify-policy", Value: c.policy}}})
 			console := b.ESL(t)
 			for _, host := range []string{"127.0.0.1", "localhost"} {
-				want := "REGED"
+				want := "\tREGED"
 				if !c.ok {
 					want = "FAIL"
 				}

@@ -22,6 +22,8 @@ import (
 const (
 	SIP         = 5060
 	ExternalSIP = 5080
+	sipTLS      = 5061
+	externalTLS = 5081
 	EventSocket = 8021
 	VertoWS     = 8081
 	VertoWSS    = 8082
@@ -67,7 +69,7 @@ func Start(t testing.TB, s Setup) *Box {
 		}
 	}
 	offset := FreeOffset(t)
-	rtp := 20000 + rand.IntN(400)*100
+	rtp := RTP()
 	o := appliance.Options{Data: data, Conf: s.Conf, PortOffset: offset, LogLevel: "err", Params: s.Params, Sets: []conf.Pair{
 		{Name: "local_ip_v4", Value: "127.0.0.1"}, {Name: "domain", Value: "127.0.0.1"},
 		{Name: "rtp_start_port", Value: strconv.Itoa(rtp)}, {Name: "rtp_end_port", Value: strconv.Itoa(rtp + 400)},
@@ -91,21 +93,42 @@ func Start(t testing.TB, s Setup) *Box {
 	return box
 }
 
-// FreeOffset finds a port offset at which the ports of a box are free.
+// Boxes of several processes run at once, tests of different packages above all.
+// A port offset is theirs alone while they hold its guard, a port that nobody
+// connects to: it cannot outlive its process. Offsets are multiples of a step at
+// which no port of one is another port of the next.
+const (
+	guard      = 4999
+	offsetStep = 44
+	offsetLow  = 1012 // offsetStep * 23
+	offsets    = 224
+)
+
+// portsOfABox are what is held or looked at for an offset; the guard comes first.
+var portsOfABox = [...]int{guard, SIP, sipTLS, ExternalSIP, externalTLS, EventSocket, VertoWS, VertoWSS, HTTP, HTTPS, WebRTC}
+
+// FreeOffset finds a port offset at which the ports of a box are free. Until the
+// test ends no other test is given it, in whichever process.
 func FreeOffset(t testing.TB) int {
 	t.Helper()
 	for range tries {
-		n := 1000 + rand.IntN(250)*40
-		if free(n) {
-			return n
+		offset := offsetLow + rand.IntN(offsets)*offsetStep
+		held, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", guard+offset))
+		if err != nil {
+			continue
 		}
+		if free(offset) {
+			t.Cleanup(func() { held.Close() })
+			return offset
+		}
+		held.Close()
 	}
 	t.Fatal("no free ports for a box")
 	return 0
 }
 
 func free(offset int) bool {
-	for _, p := range []int{SIP, ExternalSIP, EventSocket, VertoWS, VertoWSS, HTTP, HTTPS, WebRTC} {
+	for _, p := range portsOfABox[1:] {
 		l, err := net.Listen("tcp", fmt.Sprintf(":%d", p+offset))
 		if err != nil {
 			return false
@@ -119,6 +142,13 @@ func free(offset int) bool {
 	}
 	return true
 }
+
+// rtpLow is above the ports of all offsets.
+const rtpLow = 21000
+
+// RTP is the first of 400 ports for the sound of a box, which passes over those
+// that are taken.
+func RTP() int { return rtpLow + rand.IntN(390)*100 }
 
 // Addr is the loopback address of one of the ports above.
 func (b *Box) Addr(port int) string {

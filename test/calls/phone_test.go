@@ -217,7 +217,7 @@ func TestPhone_ScriptAsksAndBridgesThroughTheGateway(t *testing.T) {
 	})
 	c := b.ESL(t)
 	box.Eventually(t, 20*time.Second, "the gateway registered", func() bool {
-		return strings.Contains(b.API(t, c, "sofia status gateway carrier"), "REGED")
+		return strings.Contains(b.API(t, c, "sofia status gateway carrier"), "\tREGED")
 	})
 	if err := c.Subscribe(t.Context(), "CHANNEL_BRIDGE", "CHANNEL_HANGUP_COMPLETE"); err != nil {
 		t.Fatal(err)

@@ -233,7 +233,7 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 		return out
 	}
 	box.Eventually(t, patience, "the gateway registered", func() bool {
-		return strings.Contains(api("sofia status gateway carrier"), "REGED")
+		return strings.Contains(api("sofia status gateway carrier"), "\tREGED")
 	})
 
 	type result struct {

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -106,7 +105,7 @@ func prepare(t *testing.T, data string, far *box.Box) {
 func launch(t *testing.T, data string, command []string) site {
 	t.Helper()
 	s := site{offset: box.FreeOffset(t), data: data}
-	rtp := 20000 + rand.IntN(400)*100
+	rtp := box.RTP()
 	for name, value := range map[string]string{"local_ip_v4": "127.0.0.1", "domain": "127.0.0.1", "default_provider": "carrier",
 		"rtp_start_port": strconv.Itoa(rtp), "rtp_end_port": strconv.Itoa(rtp + 400)} {
 		command = append(command, "--set", name+"="+value)
