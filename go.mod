@@ -25,6 +25,7 @@ require (
 	github.com/thesyncim/gopus v0.1.2
 	github.com/yuin/gopher-lua v1.1.2
 	golang.org/x/crypto v0.55.0
+	golang.org/x/sys v0.48.0
 	modernc.org/libc v1.77.1
 	modernc.org/sqlite v1.60.1
 	rsc.io/qr v0.2.0
@@ -54,7 +55,6 @@ require (
 	github.com/wlynxg/anet v0.0.5 // indirect
 	golang.org/x/net v0.58.0 // indirect
 	golang.org/x/sync v0.23.0 // indirect
-	golang.org/x/sys v0.48.0 // indirect
 	golang.org/x/text v0.41.0 // indirect
 	golang.org/x/time v0.14.0 // indirect
 	modernc.org/mathutil v1.7.1 // indirect

@@ -39,8 +39,7 @@ type Clock struct {
 	index   map[Ticker]int
 	changed bool
 	wake    chan struct{} // buffered, one
-
-	before atomic.Pointer[func(next time.Time)]
+	before  []func(next time.Time)
 
 	list []Ticker // this tick's; the clock's goroutine owns it
 	job  struct {
@@ -100,10 +99,14 @@ func (c *Clock) close() {
 	}
 }
 
-// Before sets what is called when a tick begins, before any Ticker: it has the
+// Before adds what is called when a tick begins, before any Ticker: it has the
 // packets read that have come by then. next is when the following tick is due. It must
 // not block.
-func (c *Clock) Before(f func(next time.Time)) { c.before.Store(&f) }
+func (c *Clock) Before(f func(next time.Time)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.before = append(slices.Clip(c.before), f)
+}
 
 // Add puts t on the Clock. The first Ticker on an idle clock is called at once,
 // a later one with the next tick. Adding twice changes nothing.
@@ -200,10 +203,11 @@ func (c *Clock) tick(now time.Time) {
 			c.list = slices.Clip(c.list)
 		}
 	}
+	before := c.before
 	c.mu.Unlock()
 	c.ticks.Add(1)
-	if f := c.before.Load(); f != nil {
-		(*f)(now.Add(FrameTime))
+	for _, f := range before {
+		f(now.Add(FrameTime))
 	}
 	helpers := 0
 	if c.shared {

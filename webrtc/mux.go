@@ -28,6 +28,7 @@ const (
 type udpSocket struct {
 	conn  *udp.Socket
 	local netip.AddrPort
+	moods moods
 
 	mu    sync.RWMutex
 	users map[string]*path         // by our ICE user name
@@ -37,9 +38,9 @@ type udpSocket struct {
 // listenUDP opens the port of addr; 0 is any free one.
 func listenUDP(sockets *udp.Group, addr netip.AddrPort) (*udpSocket, error) {
 	s := &udpSocket{users: map[string]*path{}, peers: map[netip.AddrPort]*path{}}
-	conn, err := sockets.ListenShared(unmapped(addr), func(b []byte, from netip.AddrPort, _ time.Time) {
+	conn, err := sockets.ListenShared(unmapped(addr), func(b []byte, from netip.AddrPort, at time.Time) {
 		if n := len(b); n > 0 && n < maxDatagram {
-			s.datagram(b, from)
+			s.datagram(b, from, at)
 		}
 	})
 	if err != nil {
@@ -53,7 +54,7 @@ func listenUDP(sockets *udp.Group, addr netip.AddrPort) (*udpSocket, error) {
 func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()) }
 
 // datagram sorts by the first byte (RFC 7983 §7).
-func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
+func (s *udpSocket) datagram(b []byte, from netip.AddrPort, at time.Time) {
 	s.mu.RLock()
 	p := s.peers[from]
 	s.mu.RUnlock()
@@ -64,7 +65,7 @@ func (s *udpSocket) datagram(b []byte, from netip.AddrPort) {
 		}
 	}
 	if p != nil {
-		p.arrived(b, from)
+		p.arrived(b, from, at)
 	}
 }
 
@@ -124,10 +125,10 @@ func (s *udpSocket) named(b []byte) *path {
 // open makes the path of a call on this socket.
 func (s *udpSocket) open(user string, w *wire) *path {
 	p := &path{socket: s, wire: w, user: user, in: make(chan *datagram, pathQueue), closed: make(chan struct{})}
+	w.paths.add(p)
 	s.mu.Lock()
 	s.users[user] = p
 	s.mu.Unlock()
-	w.paths.add(p)
 	return p
 }
 
@@ -174,10 +175,10 @@ type path struct {
 	streaming atomic.Bool                // there was one
 }
 
-// arrived takes what came for the call.
-func (p *path) arrived(b []byte, from netip.AddrPort) {
+// arrived takes what came for the call at a moment.
+func (p *path) arrived(b []byte, from netip.AddrPort, at time.Time) {
 	switch {
-	case isMedia(b) && p.wire.take(b):
+	case isMedia(b) && p.wire.take(b, at):
 		return
 	case isControl(b) && !p.wire.control.allow(time.Now()):
 		return
@@ -345,18 +346,58 @@ func (p *path) Close() error {
 type paths struct {
 	sync.Mutex
 	list []*path
+	mood mood
 }
 
 func (l *paths) add(p *path) {
 	l.Lock()
 	defer l.Unlock()
 	l.list = append(l.list, p)
+	p.socket.feels(l.mood, 1)
 }
 
 func (l *paths) drop(p *path) {
 	l.Lock()
 	defer l.Unlock()
-	l.list = slices.DeleteFunc(l.list, func(o *path) bool { return o == p })
+	if i := slices.Index(l.list, p); i >= 0 {
+		l.list = slices.Delete(l.list, i, i+1)
+		p.socket.feels(l.mood, -1)
+	}
+}
+
+// feel changes how soon the call wants its sound.
+func (l *paths) feel(m mood) {
+	l.Lock()
+	defer l.Unlock()
+	for _, p := range l.list {
+		p.socket.feels(m, 1)
+		p.socket.feels(l.mood, -1)
+	}
+	l.mood = m
+}
+
+// mood is how soon a call wants its sound.
+type mood int
+
+const (
+	atOnce  mood = iota
+	early        // a little before the clock ticks
+	inTime       // when the clock ticks
+	anyMood      // their number
+)
+
+// moods are how many calls there are of each.
+type moods struct {
+	sync.Mutex
+	calls [anyMood]int
+}
+
+// feels has the socket know of n more calls of a mood.
+func (s *udpSocket) feels(m mood, n int) {
+	s.moods.Lock()
+	defer s.moods.Unlock()
+	s.moods.calls[m] += n
+	s.conn.Calm(s.moods.calls[atOnce] == 0, s.moods.calls[early] > 0)
 }
 
 // at is the path on the socket with a local address, nil if there is none.

@@ -21,6 +21,7 @@ import (
 	"github.com/pion/transport/v4/stdnet"
 	pion "github.com/pion/webrtc/v4"
 
+	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/udp"
 )
 
@@ -87,6 +88,10 @@ func listenNetwork(locals, advertised []netip.Addr, port, tcpPort int) (*network
 	}
 	return n, nil
 }
+
+// read hands out what has come from browsers by now, before a clock's tick takes it;
+// next is when the clock ticks again (media.Clock.Before).
+func (n *network) read(next time.Time) { n.sockets.Read(next, media.FrameTime) }
 
 // advertise lists the candidates: priorities fall, hosts over UDP first.
 func (n *network) advertise(locals, advertised []netip.Addr, port, tcpPort int) {

@@ -43,7 +43,7 @@ type source struct {
 	srAt time.Time
 }
 
-func (r *reception) packet(p *media.Packet, now time.Time) {
+func (r *reception) packet(p *media.Packet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.begun || p.SSRC != r.ssrc {
@@ -53,7 +53,7 @@ func (r *reception) packet(p *media.Packet, now time.Time) {
 	if step := int16(p.Sequence - uint16(r.highest)); step > 0 {
 		r.highest += uint32(step)
 	}
-	arrival := float64(now.UnixMicro()%(1<<40)) * float64(r.clock) / 1e6
+	arrival := float64(p.Arrived.UnixMicro()%(1<<40)) * float64(r.clock) / 1e6
 	transit := arrival - float64(p.Timestamp)
 	if r.received > 1 {
 		d := transit - r.transit

@@ -101,7 +101,7 @@ func TestShortcut_HandshakeWithoutCertificate_OpensNothing(t *testing.T) {
 	must(t, err)
 	packet, err := seal.EncryptRTP(nil, plain, nil)
 	must(t, err)
-	if p.wire.take(packet) || heard != 0 || p.wire.short.state.Load() != shut {
+	if p.wire.take(packet, time.Now()) || heard != 0 || p.wire.short.state.Load() != shut {
 		t.Errorf("sound of a far end without a certificate was heard: %d packets, state %d", heard, p.wire.short.state.Load())
 	}
 }

@@ -173,6 +173,7 @@ func (s *Server) openNetwork(profiles []*profile) error {
 		return err
 	}
 	s.net = n
+	s.sw.Media.Clock().Before(n.read)
 	for _, ip := range advertised {
 		if ip.IsLoopback() || ip.IsUnspecified() {
 			s.log.Printf(call.LogWarning, "verto: browsers are told to send sound to %s, which no other machine can reach; set ext-rtp-ip in verto.conf", ip)

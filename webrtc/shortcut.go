@@ -11,6 +11,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pion/dtls/v3"
 	"github.com/pion/dtls/v3/pkg/crypto/prf"
@@ -164,9 +165,9 @@ func (w *wire) derive() bool {
 	return true
 }
 
-// take handles a packet of RTP as it came from the network. It reports false if
-// pion is to have it.
-func (w *wire) take(b []byte) bool {
+// take handles a packet of RTP as it came from the network, at a moment. It reports
+// false if pion is to have it.
+func (w *wire) take(b []byte, at time.Time) bool {
 	s := &w.short
 	w.receiving.Lock()
 	defer w.receiving.Unlock()
@@ -201,7 +202,7 @@ func (w *wire) take(b []byte) bool {
 	if !slices.Contains(s.ssrcs, s.arrived.SSRC) {
 		s.ssrcs = append(s.ssrcs, s.arrived.SSRC)
 	}
-	w.deliver(plain)
+	w.deliver(plain, at)
 	return true
 }
 

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pion/rtp"
 	"github.com/pion/srtp/v3"
@@ -172,7 +174,7 @@ func TestShortcut_ReplayedAndForgedPacketsAreDropped(t *testing.T) {
 		{append([]byte(nil), second...), true},
 		{[]byte{0x80, 111, 0, 3}, true},
 	} {
-		if taken := w.take(c.packet); taken != c.taken {
+		if taken := w.take(c.packet, time.Now()); taken != c.taken {
 			t.Errorf("packet %d: taken %v", i, taken)
 		}
 	}
@@ -188,7 +190,7 @@ func TestShortcut_StreamsOfOneBrowserAreBounded(t *testing.T) {
 	w.Receive(func(p *media.Packet) { heard[p.SSRC]++ })
 	for round := range 2 {
 		for ssrc := range uint32(3 * maxTracks) {
-			w.take(sealed(t, far, uint16(10+round), ssrc))
+			w.take(sealed(t, far, uint16(10+round), ssrc), time.Now())
 		}
 	}
 	if len(heard) != maxTracks || heard[0] != 2 || len(w.short.ssrcs) != maxTracks {
@@ -217,7 +219,7 @@ func TestShortcut_GoesOnWherePionStopped(t *testing.T) {
 	if out.last != nil {
 		t.Fatal("sent before the keys were proven")
 	}
-	w.take(sealed(t, far, 1, 9))
+	w.take(sealed(t, far, 1, 9), time.Now())
 	for range 3 {
 		must(t, w.Send(&media.Packet{PayloadType: 111, Marker: true, Sequence: seq, Payload: make([]byte, 80)}))
 		decrypts(out.last)
@@ -238,10 +240,10 @@ func TestShortcut_PacketsCostNoAllocation(t *testing.T) {
 		packets[i] = sealed(t, far, uint16(i), 9)
 	}
 	out.last = make([]byte, 0, 200)
-	w.take(packets[0])
+	w.take(packets[0], time.Now())
 	next := 1
 	if n := testing.AllocsPerRun(500, func() {
-		if !w.take(packets[next]) {
+		if !w.take(packets[next], time.Now()) {
 			t.Fatal("not taken")
 		}
 		next++
@@ -269,7 +271,7 @@ func BenchmarkShortcut_Echo(b *testing.B) {
 			}
 			b.StartTimer()
 		}
-		w.take(buf[:copy(buf, packets[i%len(packets)])])
+		w.take(buf[:copy(buf, packets[i%len(packets)])], time.Now())
 	}
 }
 
@@ -353,17 +355,17 @@ func TestSocket_ANewCallFromAnOldAddressIsTheNewCall(t *testing.T) {
 	older, newer := s.open("old", &wire{}), s.open("new", &wire{})
 	from := netip.MustParseAddrPort("127.0.0.1:9")
 	older.know(from, true)
-	s.datagram(stunRequest("new:them"), from)
+	s.datagram(stunRequest("new:them"), from, time.Now())
 	if len(newer.in) != 1 || len(older.in) != 0 {
 		t.Fatalf("waiting: old %d, new %d", len(older.in), len(newer.in))
 	}
 	newer.know(from, true)
-	s.datagram([]byte{22, 254}, from)
+	s.datagram([]byte{22, 254}, from, time.Now())
 	if len(newer.in) != 2 || len(older.addrs) != 0 {
 		t.Errorf("waiting: %d; the old call has %v", len(newer.in), older.addrs)
 	}
 	older.Close()
-	s.datagram([]byte{22, 254}, from)
+	s.datagram([]byte{22, 254}, from, time.Now())
 	if len(newer.in) != 3 {
 		t.Error("the old call's end took the address away")
 	}
@@ -402,14 +404,14 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 	p := s.open("user", &wire{})
 	from := netip.MustParseAddrPort("127.0.0.1:9")
 	for _, b := range [][]byte{{22}, {0x80, 0}, {0}, stunRequest("other:them"), {255}} {
-		s.datagram(b, from)
+		s.datagram(b, from, time.Now())
 	}
 	if len(p.in) != 0 {
 		t.Errorf("%d strays", len(p.in))
 	}
 	p.know(from, true)
 	for range 2 * pathQueue {
-		s.datagram([]byte{0x80, 200, 1, 2}, from)
+		s.datagram([]byte{0x80, 200, 1, 2}, from, time.Now())
 	}
 	if len(p.in) != pathQueue {
 		t.Errorf("%d wait", len(p.in))
@@ -433,6 +435,80 @@ func TestSocket_StraysAreDroppedAndQueuesAreBounded(t *testing.T) {
 	}
 }
 
+// Sound waits for the clock while no call on the port wants it at once; the rest never does.
+func TestSocket_SoundWaitsWhenNoCallIsInAHurry(t *testing.T) {
+	if runtime.GOOS != "linux" || runtime.GOARCH == "386" || runtime.GOARCH == "s390x" {
+		t.Skip("packets are read at once here")
+	}
+	var group udp.Group
+	s, err := listenUDP(&group, netip.AddrPortFrom(loopback, 0))
+	must(t, err)
+	defer s.close()
+	far, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	must(t, err)
+	defer far.Close()
+	settled, other := &wire{}, &wire{}
+	settled.Calm(true, true)
+	p := s.open("settled", settled)
+	p.know(far.LocalAddr().(*net.UDPAddr).AddrPort(), true)
+	const hour = time.Hour
+	read := func() { group.Read(time.Now().Add(hour), hour) }
+	send := func(b ...byte) {
+		_, err := far.WriteToUDPAddrPort(b, s.local)
+		must(t, err)
+	}
+	arrives := func(limit time.Duration) bool {
+		select {
+		case <-p.in:
+			return true
+		case <-time.After(limit):
+			return false
+		}
+	}
+	comes := func(what string) {
+		t.Helper()
+		if !arrives(patience) {
+			t.Fatalf("%s waits", what)
+		}
+	}
+	sound := []byte{0x80, 111, 0, 1}
+	// The reader finishes what it is at before it rests.
+	waits := func(what string) {
+		t.Helper()
+		for range 100 {
+			read()
+			if send(sound...); !arrives(20 * time.Millisecond) {
+				read()
+				comes("what Read takes")
+				return
+			}
+		}
+		t.Fatalf("%s: sound is read at once", what)
+	}
+	settled.Calm(true, false)
+	waits("one call that waits")
+	send(0, 1, 2)
+	comes("STUN")
+	send(0x80, 200, 0, 0)
+	comes("RTCP")
+	q := s.open("other", other)
+	send(sound...)
+	comes("sound beside a new call")
+	other.Calm(true, false)
+	waits("two calls that wait")
+	other.Calm(false, false)
+	send(sound...)
+	comes("sound beside a call in a hurry")
+	q.Close()
+	if m := s.moods.calls; m != [anyMood]int{inTime: 1} {
+		t.Errorf("calls by mood: %v", m)
+	}
+	p.Close()
+	if m := s.moods.calls; m != [anyMood]int{} {
+		t.Errorf("calls by mood at the end: %v", m)
+	}
+}
+
 // FuzzDatagram holds that no datagram, from a stranger or from a call's own
 // address, panics or fills more than its queue.
 func FuzzDatagram(f *testing.F) {
@@ -453,12 +529,12 @@ func FuzzDatagram(f *testing.F) {
 		w, _ := shortened(t)
 		p := s.open("user", w)
 		defer p.Close()
-		s.datagram(b, netip.MustParseAddrPort("127.0.0.1:10"))
+		s.datagram(b, netip.MustParseAddrPort("127.0.0.1:10"), time.Now())
 		if len(p.in) > 1 {
 			t.Errorf("%d wait", len(p.in))
 		}
 		p.know(known, true)
-		s.datagram(b, known)
+		s.datagram(b, known, time.Now())
 		if len(p.in) > 2 {
 			t.Errorf("%d wait", len(p.in))
 		}

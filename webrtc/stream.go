@@ -110,7 +110,7 @@ func (t *streams) serve(s *stream) {
 		s.write()
 	}()
 	for err == nil {
-		p.arrived(buf[:n], s.from)
+		p.arrived(buf[:n], s.from, time.Now())
 		s.conn.SetReadDeadline(time.Now().Add(streamSilence))
 		n, err = readPacket(r, buf)
 	}

@@ -116,6 +116,19 @@ func (w *wire) Send(p *media.Packet) error {
 	return err
 }
 
+// Calm says that packets may wait for a clock's tick (media.CalmWire). The port that
+// browsers share lets them wait when those of all calls may.
+func (w *wire) Calm(calm, soon bool) {
+	m := atOnce
+	switch {
+	case calm && soon:
+		m = early
+	case calm:
+		m = inTime
+	}
+	w.paths.feel(m)
+}
+
 // RemoteLoss is the share of what we send that the browser missed lately, in percent
 // (media.LossReporter).
 func (w *wire) RemoteLoss() float64 {
@@ -138,14 +151,13 @@ func (w *wire) Close() error {
 	return err
 }
 
-// deliver hands on one decrypted packet. Caller holds receiving.
-func (w *wire) deliver(b []byte) {
+// deliver hands on one decrypted packet that came at a moment. Caller holds receiving.
+func (w *wire) deliver(b []byte, at time.Time) {
 	if !parseRTP(b, &w.packet) {
 		return
 	}
-	now := time.Now()
-	w.packet.Arrived, w.packet.Silent = now, rtp.MarkedSilent(b, uint8(w.level.Load()))
-	w.in.packet(&w.packet, now)
+	w.packet.Arrived, w.packet.Silent = at, rtp.MarkedSilent(b, uint8(w.level.Load()))
+	w.in.packet(&w.packet)
 	if fn := w.handler.Load(); fn != nil && !w.closed.Load() {
 		(*fn)(&w.packet)
 	}
@@ -182,7 +194,7 @@ func (in *inlet) Write(b []byte) (int, error) {
 		w.reports(b)
 	default:
 		w.receiving.Lock()
-		w.deliver(b)
+		w.deliver(b, time.Now())
 		w.receiving.Unlock()
 	}
 	return len(b), nil

@@ -40,28 +40,45 @@ type Group struct {
 
 // Listen opens a socket on addr and begins to read it; port 0 chooses a free one.
 func (g *Group) Listen(addr netip.AddrPort, receive Receive) (*Socket, error) {
-	return g.listen(addr, receive, false)
-}
-
-// ListenShared opens a socket on which many far ends meet: it has room for what
-// they send together, and is read by more than one datagram at a time.
-func (g *Group) ListenShared(addr netip.AddrPort, receive Receive) (*Socket, error) {
-	return g.listen(addr, receive, true)
-}
-
-func (g *Group) listen(addr netip.AddrPort, receive Receive, shared bool) (*Socket, error) {
-	fd, err := bind(addr)
+	fd, err := bind(addr, false)
 	if err != nil {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
 	s := &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: 1, weight: 1}
-	if shared {
-		s.turn = turn
+	return s.begin(addr, g.add)
+}
+
+// ListenShared opens a socket on which many far ends meet: it has room for what
+// they send together, and is read by more than one datagram at a time. RTP is read
+// apart from the rest where the system can tell them apart, so that it may be calm
+// while the rest comes at once; receive is called by two goroutines then.
+func (g *Group) ListenShared(addr netip.AddrPort, receive Receive) (*Socket, error) {
+	fd, err := bind(addr, false)
+	if err != nil {
+		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
+	}
+	shared := func(fd int) *Socket {
 		// A system that allows less gives what it allows.
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_RCVBUF, sharedBuffer)
 		_ = syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_SNDBUF, sharedBuffer)
+		return &Socket{fd: fd, six: !addr.Addr().Is4(), receive: receive, turn: turn, weight: 1}
 	}
-	return s.begin(addr, g.add)
+	all := shared(fd)
+	sound, err := apart(fd)
+	if err != nil {
+		all.mixed = true
+		return all.begin(addr, g.add)
+	}
+	s := shared(sound)
+	if s.rest, err = all.begin(addr, (*Socket).readAlone); err != nil {
+		syscall.Close(sound)
+		return nil, err
+	}
+	if _, err = s.begin(addr, g.add); err != nil {
+		s.rest.Close()
+		return nil, err
+	}
+	return s, nil
 }
 
 // begin has a new socket read by what add chooses.
@@ -80,7 +97,7 @@ func (s *Socket) begin(addr netip.AddrPort, add func(*Socket) error) (*Socket, e
 // Beside opens a second socket for what belongs to s and is rare, as RTCP is: it is
 // read with s, and calm.
 func (s *Socket) Beside(addr netip.AddrPort, receive Receive) (*Socket, error) {
-	fd, err := bind(addr)
+	fd, err := bind(addr, false)
 	if err != nil {
 		return nil, fmt.Errorf("udp: listen on %s: %w", addr, err)
 	}
@@ -144,6 +161,8 @@ type Socket struct {
 	six     bool        // of IPv6
 	calm    bool        // under reader.mu
 	early   bool        // so, too; only with calm
+	mixed   bool        // of many far ends, and not only RTP comes
+	rest    *Socket     // nil, or what is no RTP comes there
 	turn    int         // datagrams that are taken at a time
 	weight  int         // 1, or 0 for what is rare
 	stamped atomic.Bool // the system says when datagrams came
@@ -159,10 +178,10 @@ func (s *Socket) Local() netip.AddrPort { return s.local }
 // Calm says whether a datagram may wait, because somebody calls Read when it is
 // needed: until then, or a moment where nobody does. early wants it a little before
 // that, too. A new Socket is not calm, and none is where the system does not say when
-// datagrams came.
+// datagrams came, or does not tell RTP from the rest that comes to a shared one.
 func (s *Socket) Calm(calm, early bool) {
 	r := s.reader
-	if r == nil || calm && !s.stamp() {
+	if r == nil || s.mixed || calm && !s.stamp() {
 		return
 	}
 	r.mu.Lock()
@@ -191,6 +210,14 @@ func (s *Socket) Send(b []byte, to netip.AddrPort) error {
 // Close closes the socket. After it, receive is not called any more; a call of it
 // that runs is waited for.
 func (s *Socket) Close() error {
+	err := s.close()
+	if s.rest != nil {
+		err = errors.Join(err, s.rest.close())
+	}
+	return err
+}
+
+func (s *Socket) close() error {
 	if s.reader == nil {
 		s.writing.Lock()
 		s.closed = true
@@ -444,8 +471,12 @@ func (r *reader) run(inner int, gate *os.File) {
 		}
 		for {
 			now := time.Now()
-			some := r.now()
+			some, more := r.now()
 			wait, usual, took := r.pause(now)
+			if more {
+				last = now
+				continue
+			}
 			if !some && !took || now.Sub(last) > 2*usual {
 				last = now
 				break
@@ -473,6 +504,8 @@ func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
 	took, r.took = r.took, false
 	now := time.Now()
 	switch {
+	case len(r.sockets) == 0: // the goroutine is to end
+		return 0, 0, false
 	case r.calm < len(r.sockets):
 		return period - now.Sub(start), period, took
 	case !now.Before(r.next.Add(r.every)): // nobody reads, or not in time
@@ -488,18 +521,21 @@ func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
 	return wait, r.every, took
 }
 
-// promise reads for Group.Read.
+// promise reads for Group.Read; what is too much for that the goroutine takes.
 func (r *reader) promise(next time.Time, every time.Duration) {
-	some := r.now()
+	some, more := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.next, r.every = next, every
 	r.took = r.took || some
+	if more {
+		r.nudge()
+	}
 }
 
 // now takes what has come to the sockets, a turn of each after the other, for no
-// longer than a period. It reports whether there was some.
-func (r *reader) now() (some bool) {
+// longer than a period. It reports whether there was some, and whether there may be more.
+func (r *reader) now() (some, more bool) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	start := time.Now()
@@ -514,7 +550,7 @@ func (r *reader) now() (some bool) {
 		}
 		r.mu.Unlock()
 		if n == 0 {
-			break
+			return some, false
 		}
 		some = true
 		for i, s := range r.ready[:n] {
@@ -524,5 +560,5 @@ func (r *reader) now() (some bool) {
 			}
 		}
 	}
-	return some
+	return some, true
 }

@@ -170,3 +170,104 @@ func TestCalm_EndsThePause(t *testing.T) {
 	from.Close()
 	eventually(t, "the goroutine ended", func() bool { return !running() })
 }
+
+// What a caller of Read has no time for is taken by the goroutine, though it had leave
+// to sleep.
+func TestGroup_ReadIsHelpedOut(t *testing.T) {
+	var g Group
+	var got atomic.Int64
+	s, err := g.ListenShared(netip.AddrPortFrom(local4, 0), func([]byte, netip.AddrPort, time.Time) {
+		got.Add(1)
+		time.Sleep(period / 4)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	s.Calm(true, false)
+	from, _ := listen(t, &g, local4, nil)
+	from.Calm(true, false)
+	const every, many = time.Hour, 200 // longer than any test; more than Read has time for
+	g.Read(time.Now().Add(every), every)
+	for range many {
+		if err := from.Send(sound, s.Local()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.Read(time.Now().Add(every), every)
+	eventually(t, "all is read", func() bool { return got.Load() == many })
+}
+
+var sound = []byte{0x80, 0, 0, 1}
+
+// Of what comes to a shared socket RTP alone waits for the clock.
+func TestListenShared_KeepsRTPApart(t *testing.T) {
+	for _, ip := range []netip.Addr{local4, netip.IPv6Loopback()} {
+		var g Group
+		got := make(chan byte, 100)
+		s, err := g.ListenShared(netip.AddrPortFrom(ip, 0), func(b []byte, _ netip.AddrPort, _ time.Time) {
+			if len(b) == 0 {
+				b = []byte{0}
+			}
+			got <- b[len(b)-1]
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.rest == nil {
+			t.Skip("the system keeps nothing apart")
+		}
+		if again, err := g.ListenShared(s.Local(), nil); err == nil {
+			again.Close()
+			t.Error("the port of another is opened")
+		}
+		from, _ := listen(t, new(Group), ip, nil)
+		send := func(b ...byte) {
+			if err := from.Send(b, s.Local()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s.Calm(true, false)
+		const every = time.Hour // longer than any test
+		read := func() { g.Read(time.Now().Add(every), every) }
+		comes := func(want byte) {
+			t.Helper()
+			select {
+			case x := <-got:
+				if x != want {
+					t.Fatalf("%x instead of %x", x, want)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatalf("%x waits", want)
+			}
+		}
+		// STUN, DTLS, RTCP, TURN's channels, and what is nothing
+		for _, b := range [][]byte{{}, {1}, {0, 1, 2}, {20, 3}, {63, 4}, {0x80}, {0x80, 192, 5}, {0x90, 200, 6}, {0xbf, 223, 7}, {0x40, 8}, {0xc0, 9}, {0xff, 10}} {
+			send(b...)
+			if len(b) == 0 {
+				b = []byte{0}
+			}
+			comes(b[len(b)-1])
+		}
+		for _, b := range [][]byte{{0x80, 0, 11}, {0x90, 111, 12}, {0xbf, 191, 13}, {0x80, 224, 14}, {0x80, 255, 15}} {
+			waited := false
+			for range 100 { // the reader finishes what it is at before it rests
+				read()
+				send(b...)
+				select {
+				case <-got:
+					continue
+				case <-time.After(20 * time.Millisecond):
+				}
+				read()
+				comes(b[2])
+				waited = true
+				break
+			}
+			if !waited {
+				t.Errorf("%x does not wait", b)
+			}
+		}
+	}
+}

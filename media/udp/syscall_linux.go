@@ -10,13 +10,15 @@ import (
 	"strconv"
 	"syscall"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // The calls here never block, so they are made without telling Go's scheduler
 // (RawSyscall), and without allocations.
 
-// bind opens a bound socket that does not block.
-func bind(addr netip.AddrPort) (int, error) {
+// bind opens a bound socket that does not block; shared: the port may have another one.
+func bind(addr netip.AddrPort, shared bool) (int, error) {
 	family := syscall.AF_INET6
 	if addr.Addr().Is4() {
 		family = syscall.AF_INET
@@ -24,6 +26,12 @@ func bind(addr netip.AddrPort) (int, error) {
 	fd, err := syscall.Socket(family, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC|syscall.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return -1, os.NewSyscallError("socket", err)
+	}
+	if shared {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1); err != nil {
+			syscall.Close(fd)
+			return -1, os.NewSyscallError("setsockopt", err)
+		}
 	}
 	if family == syscall.AF_INET {
 		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()})
