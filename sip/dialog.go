@@ -15,9 +15,6 @@ import (
 	"github.com/switchlet/switchlet/media/sdp"
 )
 
-// overtaken is how long a request waits for one that was sent before it.
-const overtaken = 100 * time.Millisecond
-
 // inTurn waits until the request before that with number seq was handled, but not
 // for long: each has a goroutine of its own, and the later may run first, or come
 // first over UDP. Two digits by INFO would change places otherwise, or a digit
@@ -36,7 +33,7 @@ func (l *leg) inTurn(ctx context.Context, seq uint32) {
 		moved := l.moved
 		l.mu.Unlock()
 		if limit == nil {
-			limit = time.NewTimer(overtaken)
+			limit = time.NewTimer(l.profile.stack.Limits.Overtaken)
 			defer limit.Stop()
 		}
 		select {

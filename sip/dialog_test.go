@@ -115,11 +115,17 @@ func TestInfo_Digit_ReachesTheCall(t *testing.T) {
 }
 
 func TestInfo_DigitsThatOvertakeEachOther_KeepTheirOrder(t *testing.T) {
-	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`,
-		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="4 4 silence_stream://1000 got 5000 #"/><action application="park"/></condition></extension>`})
+	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`, limits: Limits{Overtaken: patience},
+		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="4 4 silence_stream://1000 got 15000 #"/><action application="park"/></condition></extension>`})
 	c := must[*phone.Call](t)(h.phone("1000").Call("digits"))
+	l := h.sw.Channels()[0].Leg().(*leg)
+	waits := func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.moved != nil }
+	laterWaits := func() {
+		for limit := time.Now().Add(patience); !waits() && time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		}
+	}
 	for _, pair := range [][2]string{{"5", "7"}, {"1", "9"}} {
-		res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=" + pair[0] + "\r\n", "Signal=" + pair[1] + "\r\n"})
+		res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=" + pair[0] + "\r\n", "Signal=" + pair[1] + "\r\n"}, laterWaits)
 		ok(t, err)
 		for i, r := range res {
 			if r.StatusCode != 200 {

@@ -22,6 +22,9 @@ type Limits struct {
 	UserBindings  int     // registrations of one user, default 32
 	Watches       int     // subscriptions to dialog and presence, default 20000
 	SourceWatches int     // of them from one address, default 4000
+	// Overtaken is how long a request inside a dialog waits for one that was sent
+	// before it, default 100 ms.
+	Overtaken time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -46,6 +49,9 @@ func (l Limits) withDefaults() Limits {
 	count(&l.UserBindings, 32)
 	count(&l.Watches, 20000)
 	count(&l.SourceWatches, 4000)
+	if l.Overtaken == 0 {
+		l.Overtaken = 100 * time.Millisecond
+	}
 	return l
 }
 

@@ -342,9 +342,10 @@ func (c *Call) Request(method sip.RequestMethod, contentType, body string, heade
 	return c.phone.do(r)
 }
 
-// Overtaken sends two requests inside the call, the second of them first, and
-// returns both final responses in the order in which they were meant.
-func (c *Call) Overtaken(method sip.RequestMethod, contentType string, bodies [2]string) ([2]*sip.Response, error) {
+// Overtaken sends two requests inside the call, the second of them first and the
+// other after between returned; it returns both final responses in the order in which
+// they were meant.
+func (c *Call) Overtaken(method sip.RequestMethod, contentType string, bodies [2]string, between func()) ([2]*sip.Response, error) {
 	var requests [2]*sip.Request
 	for i, body := range bodies {
 		r, err := c.inside(method)
@@ -364,7 +365,7 @@ func (c *Call) Overtaken(method sip.RequestMethod, contentType string, bodies [2
 		res, err := c.phone.do(requests[1])
 		late <- result{res, err}
 	})
-	time.Sleep(20 * time.Millisecond)
+	between()
 	first, err := c.phone.do(requests[0])
 	second := <-late
 	return [2]*sip.Response{first, second.res}, errors.Join(err, second.err)
