@@ -122,6 +122,7 @@ type Channel struct {
 	hungup       bool
 	held         bool // by us or by the far end
 	routed       bool // went through a dialplan
+	settled      bool // see Settled
 	ext          *Extension
 	stateCtx     context.Context
 	stateStop    context.CancelCauseFunc

@@ -313,3 +313,30 @@ func TestTransfer_WhileAnInlineDialplanIsRead_KeepsItsOwnDestination(t *testing.
 		ch.Hangup(call.CauseNormalClearing)
 	})
 }
+
+// eager answers before its leg is through with its beginning.
+type eager struct{ phoneEndpoint }
+
+func (e eager) Dial(ctx context.Context, sw *call.Switch, r *call.DialRequest) (*call.Channel, error) {
+	ch, err := e.phoneEndpoint.Dial(ctx, sw, r)
+	if err == nil {
+		ch.AfterInit(func() {
+			ch.Leg().(*testLeg).do("answer", "")
+			time.Sleep(time.Second) // whoever waits for the answer has all the time to act on it
+		})
+	}
+	return ch, err
+}
+
+func TestOriginate_AnsweredAtOnce_NoStateIsSkipped(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.sw.AddEndpoint("eager", eager{})
+		a := originated(t, b, "eager/", "park")
+		b.after(2 * time.Second)
+		a.Hangup(call.CauseNormalClearing)
+		b.after(time.Second)
+		b.wantOrder("b", "OUTGOING · STATE CS_INIT · CREATE · ORIGINATE · CODEC · CODEC · ANSWER · CALLSTATE DOWN>ACTIVE · STATE CS_ROUTING"+
+			" · STATE CS_CONSUME_MEDIA · CALL_UPDATE · STATE CS_EXECUTE · EXECUTE park · PARK · HANGUP NORMAL_CLEARING · UNPARK"+
+			" · EXECUTE_COMPLETE park · "+end("ACTIVE"))
+	})
+}

@@ -32,6 +32,9 @@ func (c *Channel) step() {
 	if state >= StateHangup {
 		return
 	}
+	if len(c.urgent) > 0 {
+		c.settle()
+	}
 	c.serveUrgent(ctx)
 	switch state {
 	case StateNew:
@@ -84,7 +87,7 @@ func (c *Channel) enter() (State, context.Context) {
 	call := c.callState
 	answered, early, held := c.answered, c.early, c.held
 	c.mu.Unlock()
-	defer c.signal(changedState)
+	defer c.entered(state)
 	if old == state {
 		return state, ctx
 	}
@@ -108,6 +111,32 @@ func (c *Channel) enter() (State, context.Context) {
 	}
 	return state, ctx
 }
+
+// entered tells those who watch of a state whose events are out.
+func (c *Channel) entered(state State) {
+	if state > StateRouting {
+		c.settle()
+	}
+	c.signal(changedState)
+}
+
+// settle makes the channel Settled and tells those who watch marks, of which there
+// may have been some before.
+func (c *Channel) settle() {
+	c.mu.Lock()
+	marked := !c.settled && (c.ringing || c.early || c.answered)
+	c.settled = true
+	c.mu.Unlock()
+	if marked {
+		c.signal(changedMark)
+	}
+}
+
+// Settled reports whether the channel's own beginning is over: its events up to
+// CS_ROUTING and the state after that are out, or its first hooks run, which may
+// take as long as they like. A far end can answer before that; who transfers the
+// channel then takes states from it that others watch for.
+func (c *Channel) Settled() bool { c.mu.Lock(); defer c.mu.Unlock(); return c.settled }
 
 func (c *Channel) initialise(ctx context.Context) {
 	if err := c.leg.Init(ctx, c); err != nil {

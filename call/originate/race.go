@@ -441,6 +441,7 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 				return nil, c.Cause()
 			}
 			continue
+		case !c.Settled():
 		case c.Answered():
 			if r.confirm(l) {
 				return r.win(ctx, l)
