@@ -1,6 +1,7 @@
 package webrtc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/switchlet/switchlet/call"
 )
@@ -69,65 +72,74 @@ func (k *socket) run(name, arg string) (string, bool) {
 	return out, true
 }
 
-// jsapi runs a JSON API: status, or fsapi with its own list (spec/verto.md §3).
+// jsapi runs a JSON API: the result is what the API answers, without anything
+// around it (spec/verto.md §3). Those about a call are for calls of this session.
 func (k *socket) jsapi(p params) (object, *failure) {
-	name := p.text("command")
+	name, data := p.text("command"), p.object("data")
 	k.mu.Lock()
 	allowed := k.account.perms.jsapi.allows(name)
 	k.mu.Unlock()
 	if !allowed {
 		return nil, fail(codeDenied, "Permission Denied")
 	}
-	data := p.object("data")
 	switch name {
-	case "status":
-		return object{{"response", k.server.status()}, {"status", "success"}}, nil
 	case "fsapi":
-		out, f := k.fsapi(data)
-		if f != nil {
-			return nil, f
+		return k.fsapi(data)
+	case "channelData", "mediaStats", "execute":
+		if uuid := data.text("uuid"); uuid == "" {
+			return object{{"response", "INVALID INPUT"}}, nil
+		} else if k.mine(uuid) == nil {
+			return object{{"response", "Session does not exist"}}, nil
 		}
-		return object{{"response", out}, {"status", "success"}}, nil
-	case "channelData":
-		l := k.mine(data.text("uuid"))
-		if l == nil {
-			return object{{"message", noCall}, {"status", "error"}}, nil
-		}
-		vars := object{}
-		for _, v := range l.ch.Vars().All() {
-			vars = vars.with(v.Name, v.Value)
-		}
-		return object{{"response", object{{"channelData", vars}}}, {"status", "success"}}, nil
-	case "mediaStats":
-		l := k.mine(data.text("uuid"))
-		if l == nil {
-			return object{{"message", noCall}, {"status", "error"}}, nil
-		}
-		s := l.ch.Port().Stats()
-		return object{{"response", object{{"audio", object{{"in_packet_count", s.InPackets}, {"in_skip_packet_count", s.InSkipped},
-			{"in_mos", s.MOS}, {"out_packet_count", s.OutPackets}}}}}, {"status", "success"}}, nil
 	}
-	return object{{"message", fmt.Sprintf("Invalid API [%s]", name)}, {"status", "error"}}, nil
+	if data == nil {
+		data = params{}
+	}
+	request, err := json.Marshal(object{{"command", name}, {"data", data}})
+	if err != nil {
+		return nil, fail(codeDenied, "Permission Denied")
+	}
+	var answer struct{ Response json.RawMessage }
+	out, ok := k.run("json", string(request))
+	if !ok || json.Unmarshal([]byte(out), &answer) != nil {
+		return nil, fail(codeDenied, "Permission Denied")
+	}
+	result := members(answer.Response)
+	if result == nil {
+		return nil, fail(codeDenied, "Permission Denied")
+	}
+	return result, nil
 }
 
-// status is what the JSON API of that name tells of the switch.
-func (s *Server) status() object {
-	u := s.sw.Limits.Usage()
-	up := time.Since(s.sw.Started())
-	return object{
-		{"systemStatus", "ready"},
-		{"uptime", object{{"years", 0}, {"days", int(up.Hours()) / 24}, {"hours", int(up.Hours()) % 24},
-			{"minutes", int(up.Minutes()) % 60}, {"seconds", int(up.Seconds()) % 60}, {"milliseconds", up.Milliseconds() % 1000}}},
-		{"sessions", object{{"count", object{{"total", u.Total}, {"active", u.Active}, {"peak", u.Peak}, {"peak5Min", u.PeakFiveMinutes}, {"limit", u.Max}}},
-			{"rate", object{{"current", u.Rate}, {"max", u.RateMax}, {"peak", u.RatePeak}, {"peak5Min", u.RateFiveMinutes}}}}},
+// members reads an object and keeps the order of its members; nil if the text is
+// none.
+func members(text json.RawMessage) object {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil
 	}
+	o := object{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil
+		}
+		var value json.RawMessage
+		if d.Decode(&value) != nil {
+			return nil
+		}
+		o = o.with(fmt.Sprint(name), value)
+	}
+	return o
 }
 
 // Bounds of the speed test (spec/verto.md §3, §13.12).
 const (
-	speedEvery = 10 * time.Second
-	speedBytes = 1 << 20
-	speedFrame = 1024
+	speedEvery  = 10 * time.Second
+	speedBytes  = 1 << 20
+	speedMost   = 10 << 20 // that a browser may name
+	speedRounds = 10
+	speedFrame  = 1024
 )
 
 // speedTest is the state of a browser's test of its connection.
@@ -147,21 +159,41 @@ func (k *socket) speedFrame(data []byte) (goOn bool) {
 	switch {
 	case strings.HasPrefix(text, "#SPU "):
 		var n int
-		if _, err := fmt.Sscanf(text, "#SPU %d", &n); err != nil || n < 1 || time.Since(k.speed.last) < speedEvery {
+		if _, err := fmt.Sscanf(text, "#SPU %d", &n); err != nil || n < 1 || n > speedMost || time.Since(k.speed.last) < speedEvery {
 			return true
 		}
-		k.speed = speedTest{last: time.Now(), began: time.Now(), bytes: min(n, speedBytes)}
+		k.speed = speedTest{last: time.Now(), began: time.Now(), bytes: n}
 	case strings.HasPrefix(text, "#SPE") && k.speed.bytes > 0:
-		k.sendText(fmt.Appendf(nil, "#SPU %d", time.Since(k.speed.began).Milliseconds()))
-		began := time.Now()
-		filler := []byte("#SPB " + strings.Repeat(".", speedFrame-5))
-		for left := k.speed.bytes; left > 0; left -= speedFrame {
-			k.sendText(filler[:min(left, speedFrame)])
-		}
-		k.sendText(fmt.Appendf(nil, "#SPD %d", time.Since(began).Milliseconds()))
+		n := k.speed.bytes
 		k.speed.bytes = 0
+		return k.speedDown(n, time.Since(k.speed.began))
 	}
 	return true
+}
+
+// speedDown tells how long the browser's n bytes took and sends it rounds of as
+// many, as long as they are no more than speedBytes in all; what the browser is
+// told is the time of one round. Frames go out at once, not by the queue, so that
+// the time is that of the connection. False means that the browser does not read.
+func (k *socket) speedDown(n int, up time.Duration) (goOn bool) {
+	ctx, stop := context.WithTimeout(k.ctx, writeLimit)
+	defer stop()
+	write := func(text []byte) bool { return k.conn.Write(ctx, websocket.MessageText, text) == nil }
+	if !write(fmt.Appendf(nil, "#SPU %d", up.Milliseconds())) {
+		return false
+	}
+	filler := []byte("#SPB" + strings.Repeat(".", speedFrame-4))
+	began, total := time.Now(), min(n, speedBytes)
+	if rounds := speedBytes / n; rounds > 1 {
+		total = n * min(rounds, speedRounds)
+	}
+	for left := total; left > 0; left -= speedFrame {
+		if !write(filler[:min(left, speedFrame)]) {
+			return false
+		}
+	}
+	took := time.Since(began).Milliseconds() * int64(n) / int64(total)
+	return write(fmt.Appendf(nil, "#SPD %d", took))
 }
 
 // marshalIndent is v as JSON for people.

@@ -94,6 +94,12 @@ func testApplications() []call.Application {
 				return false
 			}})
 		}},
+		{Name: "listen", Run: func(ctx context.Context, c *call.Channel, _ string) error {
+			return c.Wait(ctx, nil, call.WaitOptions{Event: func(e *event.Event) bool {
+				c.Set("heard_event", string(e.Type)+" "+e.Get("content-source")+" "+e.Body)
+				return false
+			}})
+		}},
 		{Name: "join", Run: func(ctx context.Context, c *call.Channel, uuid string) error {
 			return c.Bridge(ctx, c.Switch().Find(uuid))
 		}},
@@ -128,11 +134,17 @@ func newBox(t *testing.T, change func(tree string) string) *box {
 		in.Out.WriteString("UP")
 		return nil
 	}})
+	b.sw.AddCommands(call.Command{Name: "json", Run: func(_ context.Context, _ *call.Switch, in *call.Invocation) error {
+		in.Out.WriteString(strings.TrimSuffix(in.Args, "}") + `,"status":"success","response":{"systemStatus":"ready"}}`)
+		return nil
+	}})
 	b.sw.AddDialplan("XML", numbers{
 		"9196":  {{App: "answer"}, {App: "echo"}},
 		"early": {{App: "pre_answer"}, {App: "answer"}, {App: "echo"}},
 		"park":  {{App: "answer"}, {App: "park"}},
 		"busy":  {{App: "hangup", Data: "USER_BUSY"}},
+		"wait":  {{App: "park"}},
+		"hears": {{App: "answer"}, {App: "listen"}},
 	})
 	access := directory.NewAccessLists(store)
 	access.Rebuild(ctx)

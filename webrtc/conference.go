@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 )
 
@@ -26,7 +25,14 @@ type memberRow struct {
 	uuid      string
 	id        int
 	moderator bool
-	row       []any
+	status    memberStatus
+	row       []any // never changed, only replaced
+}
+
+// memberStatus is what a row tells of a member's sound.
+type memberStatus struct {
+	muted, deaf, held, talking, floor bool
+	energy                            int
 }
 
 // channel is the event channel of a kind: liveArray, chat, info or mod.
@@ -66,8 +72,11 @@ func (s *Server) conferenceEvent(e *event.Event) {
 		s.memberLeft(name, e)
 	case "conference-destroy":
 		s.roomClosed(name)
+	case "floor-change":
+		s.floorLeft(name, e.Get("Old-ID"))
+		s.memberChanged(name, e)
 	case "start-talking", "stop-talking", "mute-member", "unmute-member", "deaf-member", "undeaf-member",
-		"hold-member", "unhold-member", "floor-change":
+		"hold-member", "unhold-member":
 		s.memberChanged(name, e)
 	}
 }
@@ -90,26 +99,35 @@ func (s *Server) roomOf(name string, e *event.Event) *room {
 	return r
 }
 
-// row makes the row of a member (spec/verto.md §9).
-func (s *Server) row(e *event.Event, id int) []any {
+// statusOf reads a member's status from an event about him.
+func statusOf(e *event.Event) memberStatus {
 	yes := func(header string) bool { return e.Get(header) == "true" }
-	muted, deaf, held := !yes("Speak"), !yes("Hear"), yes("Hold")
+	energy, _ := strconv.Atoi(e.Get("Current-Energy"))
+	return memberStatus{muted: !yes("Speak"), deaf: !yes("Hear"), held: yes("Hold"), talking: yes("Talking"), floor: yes("Floor"), energy: energy}
+}
+
+// text is the status as a row has it: JSON in a string (spec/verto.md §9).
+func (m memberStatus) text() string {
 	old := "ACTIVE"
 	switch {
-	case held:
+	case m.held:
 		old = "HOLD"
-	case muted:
+	case m.muted:
 		old = "MUTE"
-	case yes("Talking") && yes("Floor"):
+	case m.talking && m.floor:
 		old = "TALKING (FLOOR)"
-	case yes("Floor"):
+	case m.floor:
 		old = "FLOOR"
-	case yes("Talking"):
+	case m.talking:
 		old = "TALKING"
 	}
-	energy, _ := strconv.Atoi(e.Get("Current-Energy"))
-	status, _ := json.Marshal(object{{"audio", object{{"muted", muted}, {"deaf", deaf}, {"onHold", held},
-		{"talking", yes("Talking")}, {"floor", yes("Floor")}, {"energyScore", energy}}}, {"video", false}, {"oldStatus", old}})
+	status, _ := json.Marshal(object{{"audio", object{{"muted", m.muted}, {"deaf", m.deaf}, {"onHold", m.held},
+		{"talking", m.talking}, {"floor", m.floor}, {"energyScore", m.energy}}}, {"video", false}, {"oldStatus", old}})
+	return string(status)
+}
+
+// row makes the row of a member (spec/verto.md §9).
+func (s *Server) row(e *event.Event, id int, status memberStatus) []any {
 	codec := e.Get("Channel-Read-Codec-Name") + "@" + e.Get("Channel-Read-Codec-Rate")
 	own := object{}
 	if c := s.sw.Find(e.Get("Unique-ID")); c != nil {
@@ -119,12 +137,13 @@ func (s *Server) row(e *event.Event, id int) []any {
 			}
 		}
 	}
-	return []any{fmt.Sprintf("%04d", id), e.Get("Caller-Caller-ID-Number"), e.Get("Caller-Caller-ID-Name"), codec, string(status), own, nil}
+	return []any{fmt.Sprintf("%04d", id), e.Get("Caller-Caller-ID-Number"), e.Get("Caller-Caller-ID-Name"), codec, status.text(), own, nil}
 }
 
 func (s *Server) memberJoined(name string, e *event.Event) {
 	id, _ := strconv.Atoi(e.Get("Member-ID"))
-	m := &memberRow{uuid: e.Get("Unique-ID"), id: id, moderator: e.Get("Member-Type") == "moderator", row: s.row(e, id)}
+	status := statusOf(e)
+	m := &memberRow{uuid: e.Get("Unique-ID"), id: id, moderator: e.Get("Member-Type") == "moderator", status: status, row: s.row(e, id, status)}
 	s.mu.Lock()
 	r := s.roomOf(name, e)
 	r.members = append(r.members, m)
@@ -154,30 +173,76 @@ func (s *Server) memberLeft(name string, e *event.Event) {
 	s.tellMember(r, m, "conference-liveArray-part")
 }
 
+// member finds a member of a room, nil if there is none such; s.mu is held.
+func (s *Server) member(name string, is func(*memberRow) bool) (*room, *memberRow) {
+	r := s.rooms[name]
+	if r == nil {
+		return nil, nil
+	}
+	if i := slices.IndexFunc(r.members, is); i >= 0 {
+		return r, r.members[i]
+	}
+	return r, nil
+}
+
+// memberChanged tells the new row of the member whom an event is about.
 func (s *Server) memberChanged(name string, e *event.Event) {
 	uuid := e.Get("Unique-ID")
 	if uuid == "" {
 		return
 	}
 	s.mu.Lock()
-	r := s.roomOf(name, nil)
-	var m *memberRow
-	if r != nil {
-		for _, x := range r.members {
-			if x.uuid == uuid {
-				m = x
-			}
-		}
-	}
+	r, m := s.member(name, func(m *memberRow) bool { return m.uuid == uuid })
 	s.mu.Unlock()
 	if m == nil {
 		return
 	}
-	row := s.row(e, m.id)
+	status := statusOf(e)
+	row := s.row(e, m.id, status)
 	s.mu.Lock()
-	m.row = row
+	m.status, m.row = status, row
 	s.mu.Unlock()
 	s.change(r, "modify", m, -1)
+}
+
+// floorLeft tells that a member has the floor no longer; the event of the change is
+// about the one who has it now.
+func (s *Server) floorLeft(name, id string) {
+	n, err := strconv.Atoi(id)
+	if err != nil {
+		return // nobody had it
+	}
+	s.mu.Lock()
+	r, m := s.member(name, func(m *memberRow) bool { return m.id == n })
+	if m == nil || !m.status.floor {
+		s.mu.Unlock()
+		return
+	}
+	m.status.floor = false
+	m.row = slices.Clone(m.row)
+	m.row[4] = m.status.text()
+	s.mu.Unlock()
+	s.change(r, "modify", m, -1)
+}
+
+// roomWith finds the room that a call is in, and its member; nil if there is none.
+func (s *Server) roomWith(uuid string) (*room, *memberRow) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for name := range s.rooms {
+		if r, m := s.member(name, func(m *memberRow) bool { return m.uuid == uuid }); m != nil {
+			return r, m
+		}
+	}
+	return nil, nil
+}
+
+// rejoined tells a browser that has taken its call up again that the call is in a
+// conference, which gives the new socket its rights.
+func (s *Server) rejoined(l *leg) {
+	if r, m := s.roomWith(l.uuid); m != nil {
+		s.tellMember(r, m, "conference-liveArray-join")
+	}
 }
 
 func (s *Server) roomClosed(name string) {
@@ -235,140 +300,10 @@ func (s *Server) tellMember(r *room, m *memberRow, action string) {
 		pvt = pvt.with("modChannel", r.channel("mod"))
 	}
 	pvt = append(pvt, member{"chatChannel", r.channel("chat")}, member{"infoChannel", r.channel("info")})
+	for _, v := range s.opts.Store.Globals().All() {
+		if name, ok := strings.CutPrefix(v.Name, "conference_verto_"); ok {
+			pvt = pvt.with(name, v.Value)
+		}
+	}
 	k.direct(object{{"pvtData", pvt}, {"eventChannel", k.session()}, {"eventType", "channelPvtData"}})
-}
-
-// conferenceBroadcast answers what a member broadcasts on a room's channels.
-func (s *Server) conferenceBroadcast(k *socket, channel string, data params) {
-	kind, rest, ok := strings.Cut(strings.TrimPrefix(channel, "conference-"), ".")
-	if !ok || data == nil {
-		return
-	}
-	s.mu.Lock()
-	var r *room
-	for _, x := range s.rooms {
-		if x.channel(kind) == "conference-"+kind+"."+rest {
-			r = x
-		}
-	}
-	s.mu.Unlock()
-	if r == nil {
-		return
-	}
-	switch kind {
-	case "liveArray":
-		s.bootstrap(k, r, channel, data.object("liveArray"))
-	case "chat":
-		if data.text("action") == "send" {
-			text, _ := data["message"].(string)
-			a := k.who()
-			s.publishTo(channel, object{{"eventChannel", channel}, {"data", object{{"direction", "outbound"}, {"message", text},
-				{"fromDisplay", orElse(a.displayName(), a.id)}, {"from", a.uid}, {"type", orElse(data.text("type"), "message")}}}})
-		}
-	case "mod":
-		if data.text("application") == "conf-control" && s.moderates(k, r) {
-			s.control(k, r, channel, data)
-		}
-	}
-}
-
-// bootstrap sends all rows to one browser. The request must name its own channel
-// (spec/verto.md §13.6).
-func (s *Server) bootstrap(k *socket, r *room, channel string, la params) {
-	if la.text("command") != "bootstrap" || la.text("context") != channel || la.text("name") != r.label() {
-		return
-	}
-	s.mu.Lock()
-	rows := [][]any{}
-	for _, m := range r.members {
-		rows = append(rows, []any{m.uuid, m.row})
-	}
-	s.mu.Unlock()
-	k.direct(object{{"data", object{{"action", "bootObj"}, {"name", r.label()}, {"wireSerno", -1}, {"data", rows}}},
-		{"eventChannel", channel}, {"sessid", k.session()}})
-}
-
-// moderates reports whether one of the session's calls is a moderator of a room.
-func (s *Server) moderates(k *socket, r *room) bool {
-	sessid := k.session()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.ContainsFunc(r.members, func(m *memberRow) bool {
-		l := s.legs[m.uuid]
-		return m.moderator && l != nil && l.sessid == sessid
-	})
-}
-
-// control runs a moderator's command and tells the result to all moderators.
-func (s *Server) control(k *socket, r *room, channel string, data params) {
-	answer := func(o object) { s.publishTo(channel, object{{"eventChannel", channel}, {"data", o}}) }
-	line := controlLine(data.text("command"), data.text("id"), data.list("value"))
-	if data.text("command") == "list-videoLayouts" || data.text("command") == "canvasInfo" {
-		answer(object{{"action", "response"}, {"conf-command", data.text("command")}, {"response", "OK"}, {"responseData", []any{}}})
-		return
-	}
-	if line == "" {
-		answer(object{{"action", "response"}, {"error", "Invalid Command"}})
-		return
-	}
-	s.work.Add(1)
-	go func() {
-		defer s.work.Done()
-		out, ok := k.run("conference", r.name+" "+line)
-		if !ok {
-			answer(object{{"action", "response"}, {"error", "Invalid Command"}})
-			return
-		}
-		s.log.Printf(call.LogInfo, "verto: %s: conference %s %s", k.who().uid, r.name, line)
-		answer(object{{"action", "response"}, {"conf-command", r.name + " " + line}, {"response", out}})
-	}()
-}
-
-// controlLine is the API line of a moderator's command, "" if it is none. Values
-// are words: a value cannot begin a second command, and files stay below the
-// folders that names without a leading slash are looked up in.
-func controlLine(command, id string, values []string) string {
-	for _, v := range append([]string{id}, values...) {
-		if strings.ContainsAny(v, "\r\n|&;`$<>") {
-			return ""
-		}
-	}
-	value := strings.Join(values, " ")
-	number := id != "" && strings.Trim(id, "0123456789") == "" || id == "all" || id == "non_moderator" || id == "last"
-	inside := func(path string) bool {
-		return path != "" && !strings.HasPrefix(path, "/") && !strings.Contains(path, "..") && !strings.Contains(path, "://")
-	}
-	switch command {
-	case "kick", "mute", "unmute", "tmute", "deaf", "undeaf":
-		if number {
-			return command + " " + strings.TrimLeft(id, "0")
-		}
-	case "volume_in", "volume_out":
-		if number && len(values) == 1 {
-			return command + " " + strings.TrimLeft(id, "0") + " " + value
-		}
-	case "play":
-		if inside(value) {
-			return "play " + value
-		}
-	case "stop":
-		return strings.TrimSpace("stop " + value)
-	case "recording":
-		if len(values) == 0 {
-			return ""
-		}
-		file := "all"
-		if len(values) > 1 {
-			file = values[1]
-		}
-		if file != "all" && !inside(file) || values[0] == "start" && file == "all" {
-			return ""
-		}
-		return "recording " + values[0] + " " + file
-	case "transfer":
-		if number && len(values) > 0 {
-			return "transfer " + values[0] + " " + strings.TrimLeft(id, "0")
-		}
-	}
-	return ""
 }

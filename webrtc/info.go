@@ -76,20 +76,89 @@ func (k *socket) chat(msg params, l *leg) {
 	e.Add("to", to)
 	e.Add("type", "text/plain")
 	e.Add("from_full", a.id)
+	e.Add("from_msg_name", orElse(a.displayName(), a.id))
+	e.Add("from_msg_number", orElse(a.params.Get("caller-id-number"), a.id))
 	e.Add("verto_profile", k.profile.name)
 	e.Add("verto_jsock_uuid", k.session())
 	e.Add("context", a.context)
 	e.SetBody(chatBody(msg))
 	if msg.flag("inDialog") && l != nil {
-		e.Add("call_id", l.uuid)
-		l.ch.QueueEvent(e)
+		l.say(e)
 		return
 	}
-	if way := k.server.sw.Messages; way == nil {
-		k.server.publish(e)
+	k.server.post(e)
+}
+
+// post gives a message to the way of all messages.
+func (s *Server) post(e *event.Event) {
+	if way := s.sw.Messages; way == nil {
+		s.publish(e)
 	} else if err := way.Send(e); err != nil {
-		k.server.log.Printf(call.LogErr, "message from %s to %s: %v", e.Get("from"), to, err)
+		s.log.Printf(call.LogErr, "message from %s to %s: %v", e.Get("from"), e.Get("to"), err)
 	}
+}
+
+// say gives a message of the browser to those whom it talks with: the members of its
+// conference, its partner, else whatever runs on the call.
+func (l *leg) say(e *event.Event) {
+	if l.server.sayInRoom(l, e) {
+		return
+	}
+	if partner := l.ch.Partner(); partner != nil {
+		if m, ok := partner.Leg().(call.Messenger); ok {
+			if err := m.Message(l.ch.Context(), e); err != nil {
+				l.ch.Log(call.LogWarning, "%s: message to %s: %v", l.ch.Name(), partner.Name(), err)
+			}
+			return
+		}
+	}
+	e.Add("call_id", l.uuid)
+	l.ch.QueueEvent(e)
+}
+
+// sayInRoom sends a message of a conference's member to all members who can be
+// written to, once to each; false if the call is in no conference.
+func (s *Server) sayInRoom(l *leg, e *event.Event) bool {
+	r, m := s.roomWith(l.uuid)
+	if m == nil {
+		return false
+	}
+	s.mu.Lock()
+	uuids := make([]string, 0, len(r.members))
+	for _, m := range r.members {
+		uuids = append(uuids, m.uuid)
+	}
+	s.mu.Unlock()
+	told := map[string]bool{}
+	for _, uuid := range uuids {
+		c := s.sw.Find(uuid)
+		if c == nil {
+			continue
+		}
+		proto, who := c.Get("chat_proto"), c.Get("presence_id")
+		if proto == "" || who == "" || told[who] {
+			continue
+		}
+		told[who] = true
+		copied := e.Clone()
+		copied.Set("dest_proto", proto)
+		copied.Set("to", who)
+		copied.Set("conference_name", r.name)
+		copied.Set("conference_domain", r.domain)
+		s.post(copied)
+	}
+	return true
+}
+
+// shown is a message as browsers get it. Addresses of phones are not told.
+func shown(e *event.Event, to string) object {
+	msg := object{{"from", e.Get("from")}, {"to", to}, {"body", e.Body}}
+	for _, h := range e.Headers {
+		if (strings.HasPrefix(h.Name, "from_") || strings.HasPrefix(h.Name, "to_")) && !strings.Contains(h.Name, "_sip_") {
+			msg = msg.with(h.Name, h.Value)
+		}
+	}
+	return object{{"msg", msg}}
 }
 
 // ErrNobody is returned by Deliver when no browser of that user is there.
@@ -101,7 +170,7 @@ func (s *Server) Deliver(_ context.Context, e *event.Event) error {
 	user := e.Get("to")
 	sockets := s.socketsOf(user)
 	for _, k := range sockets {
-		k.request("verto.info", object{{"msg", object{{"from", e.Get("from")}, {"to", user}, {"body", e.Body}}}})
+		k.request("verto.info", shown(e, user))
 	}
 	if len(sockets) == 0 {
 		return ErrNobody

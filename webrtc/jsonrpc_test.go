@@ -106,11 +106,11 @@ func TestControlLine(t *testing.T) {
 		values      []string
 		want        string
 	}{
-		{"kick", "0003", nil, "kick 3"}, {"mute", "", nil, ""}, {"tmute", "4", []string{"quiet"}, "tmute 4"},
+		{"kick", "0003", nil, "kick 3"}, {"mute", "", nil, ""}, {"tmute", "4", []string{"quiet"}, "tmute 4 quiet"}, {"mute", "4", []string{"x"}, ""}, {"kick", "0", nil, "kick 0"},
 		{"volume_in", "2", []string{"up"}, "volume_in 2 up"}, {"play", "", []string{"ivr/welcome.wav"}, "play ivr/welcome.wav"},
 		{"play", "", []string{"/etc/passwd"}, ""}, {"play", "", []string{"../x"}, ""}, {"recording", "", []string{"start", "a.wav"}, "recording start a.wav"},
 		{"recording", "", []string{"start", "/tmp/a.wav"}, ""}, {"recording", "", []string{"stop"}, "recording stop all"},
-		{"transfer", "5", []string{"3001"}, "transfer 3001 5"}, {"transfer", "", []string{"3001"}, ""}, {"system", "1", []string{"rm"}, ""},
+		{"transfer", "5", []string{"3001"}, ""}, {"system", "1", []string{"rm"}, ""},
 		{"stop", "", []string{"all; kick all"}, ""},
 	} {
 		if got := controlLine(c.command, c.id, c.values); got != c.want {

@@ -50,9 +50,9 @@ type leg struct {
 	peer     *peer
 	next     *peer // offered by verto.attach, not answered yet
 	agreed   agreement
-	told     bool // verto.media or an answer with SDP was sent
-	byed     bool // the browser ended the call, or was told
-	detached time.Time
+	told     bool      // verto.media or an answer with SDP was sent
+	byed     bool      // the browser ended the call, or was told
+	detached time.Time // since when it waits: for a socket, or for the answer to verto.attach
 	display  [2]string // name and number sent last
 	reported time.Time
 	music    func() // ends the music that a held partner hears
@@ -376,13 +376,7 @@ func (l *leg) Display(_ context.Context, name, number string) error {
 
 // Message shows a text message in the browser (call.Messenger).
 func (l *leg) Message(_ context.Context, e *event.Event) error {
-	msg := object{{"from", e.Get("from")}, {"to", l.uid}, {"body", e.Body}}
-	for _, h := range e.Headers {
-		if strings.HasPrefix(h.Name, "from_") || strings.HasPrefix(h.Name, "to_") {
-			msg = msg.with(h.Name, h.Value)
-		}
-	}
-	if !l.tell("verto.info", object{{"msg", msg}}) {
+	if !l.tell("verto.info", shown(e, l.uid)) {
 		return call.ErrNoLeg
 	}
 	return nil
@@ -392,12 +386,16 @@ func (l *leg) Message(_ context.Context, e *event.Event) error {
 func (l *leg) tend(now time.Time) {
 	l.mu.Lock()
 	detached, p, due := l.detached, l.peer, now.Sub(l.reported) >= reportInterval
+	offered := l.next != nil
 	if due {
 		l.reported = now
 	}
 	l.mu.Unlock()
 	limit := time.Duration(l.server.settings().detach) * time.Second
-	if !detached.IsZero() && now.Sub(detached) > limit && l.server.online(l.sessid) == nil {
+	if offered {
+		limit = max(limit, attachLimit)
+	}
+	if !detached.IsZero() && now.Sub(detached) > limit && (offered || l.server.online(l.sessid) == nil) {
 		l.ch.Hangup(call.CauseRecoveryOnTimerExpire)
 		return
 	}

@@ -10,6 +10,10 @@ import (
 	"github.com/switchlet/switchlet/media/codec"
 )
 
+// attachLimit is how long a browser has at least to take a call up that it was
+// offered by verto.attach; people are asked for their microphone in between.
+const attachLimit = time.Minute
+
 // detach is told when the session's socket is gone (spec/verto.md §6).
 func (l *leg) detach(k *socket, now time.Time) {
 	l.mu.Lock()
@@ -70,7 +74,7 @@ func (l *leg) offerAttach(k *socket) bool {
 		p.wire.Close()
 		return false
 	}
-	l.socket, l.next, l.ours, l.detached = k, p, maps, time.Time{}
+	l.socket, l.next, l.ours, l.detached = k, p, maps, time.Now()
 	l.mu.Unlock()
 	o := object{{"variables", l.clientVariables()}, {"sdp", text}}
 	l.tell("verto.attach", append(o, l.callParams()...))
@@ -104,6 +108,7 @@ func (k *socket) reattach(p params) (object, *failure) {
 		l.ch.Hangup(call.CauseBearerCapabilityNotAvail)
 		return nil, refusal(text)
 	}
+	k.server.rejoined(l)
 	return object{}, nil
 }
 
@@ -130,7 +135,7 @@ func (l *leg) attached(sdp string) error {
 		l.mu.Unlock()
 		return call.ErrNotReady
 	}
-	l.peer, l.next = pr, nil
+	l.peer, l.next, l.detached = pr, nil, time.Time{}
 	name, number := l.display[0], l.display[1]
 	l.display = [2]string{}
 	l.mu.Unlock()

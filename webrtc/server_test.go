@@ -401,7 +401,7 @@ func TestAPI_Permissions(t *testing.T) {
 	p.refused("fsapi", fields{"cmd": "uuid_kill", "arg": "x"}, "Permission Denied")
 	p.refused("fsapi", fields{"cmd": "eval", "arg": "${uuid_kill(x)}"}, "Permission Denied")
 	p.refused("jsapi", fields{"command": "fsapi", "data": fields{"cmd": "status"}}, "Permission Denied")
-	if r := p.result("jsapi", fields{"command": "status"}); r["response"] == nil {
+	if r := p.result("jsapi", fields{"command": "status"}); r["systemStatus"] != "ready" {
 		t.Errorf("jsapi: %v", r)
 	}
 	out, _ := b.sw.Run(context.Background(), "verto", "perm s1 fsapi uuid_kill", nil, nil)
@@ -461,6 +461,14 @@ func TestConference_LiveArray(t *testing.T) {
 			}
 			break
 		}
+	}
+	// Nobody but the switch tells what happens to the array.
+	p.result("verto.broadcast", fields{"eventChannel": pvt["laChannel"], "localBroadcast": true, "data": fields{"action": "forged"}})
+	p.result("verto.broadcast", fields{"eventChannel": pvt["laChannel"], "data": fields{"liveArray": fields{
+		"command": "bootstrap", "context": pvt["laChannel"], "name": "3001"}}})
+	happen("start-talking", "m1", "1")
+	if data, _ := p.next("verto.event")["data"].(map[string]any); data["action"] != "modify" {
+		t.Errorf("after a forged change and a wrong name: %v", data)
 	}
 	happen("del-member", "m1", "1")
 	for {

@@ -263,9 +263,18 @@ func jsonMediaStats(_ context.Context, sw *call.Switch, data object) (any, bool)
 		return refusal, false
 	}
 	s := ch.Port().Stats()
-	inbound := object{}.with("raw_bytes", s.InRawBytes).with("media_bytes", s.InMediaBytes).with("packet_count", s.InPackets).
-		with("media_packet_count", s.InMediaPackets).with("skip_packet_count", s.InSkipped).
-		with("jitter_packet_count", s.InJitterPackets).with("dtmf_packet_count", s.InDTMF).with("cng_packet_count", s.InCN).
-		with("flush_packet_count", s.InFlushed)
-	return object{}.with("audio", object{}.with("inbound", inbound)), true
+	audio := object{}.with("in_raw_bytes", s.InRawBytes).with("in_media_bytes", s.InMediaBytes).with("in_packet_count", s.InPackets).
+		with("in_media_packet_count", s.InMediaPackets).with("in_skip_packet_count", s.InSkipped).
+		with("in_jitter_packet_count", s.InJitterPackets).with("in_dtmf_packet_count", s.InDTMF).with("in_cng_packet_count", s.InCN).
+		with("in_flush_packet_count", s.InFlushed).with("in_largest_jb_size", s.InLargestJitterBuffer).
+		with("in_jitter_min_variance", s.JitterMin).with("in_jitter_max_variance", s.JitterMax).with("in_jitter_loss_rate", s.LossRate).
+		with("in_jitter_burst_rate", s.BurstRate).with("in_mean_interval", s.MeanInterval).with("in_flaw_total", s.Flaws).
+		with("in_quality_percentage", s.Quality).with("in_mos", s.MOS).
+		with("out_raw_bytes", s.OutRawBytes).with("out_media_bytes", s.OutMediaBytes).with("out_packet_count", s.OutPackets).
+		with("out_media_packet_count", s.OutMediaPackets).with("out_skip_packet_count", s.OutSkipped).with("out_dtmf_packet_count", s.OutDTMF)
+	stats := object{}.with("audio", audio)
+	if call.True(data.text("channelData")) || string(data.raw("channelData")) == "true" {
+		stats = stats.with("channelData", channelJSON(ch))
+	}
+	return stats, true
 }
