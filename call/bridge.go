@@ -118,6 +118,9 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 			l.Bridged(x.Partner())
 		}
 	}
+	// An answer from now on is followed by its mark, one before by nobody.
+	c.followAnswer(b)
+	b.followAnswer(c)
 	c.clearBreak()
 	var err error
 	for {
@@ -137,6 +140,28 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	}
 	c.unbridge(b, tie, ids)
 	return err
+}
+
+// followAnswer answers the channel, in its own goroutine, once the partner that it is
+// bridged with was: the bridge began with early media.
+func (c *Channel) followAnswer(partner *Channel) {
+	if c.outbound || c.Answered() || !partner.Answered() {
+		return
+	}
+	m := &Message{Run: func(ctx context.Context, c *Channel) {
+		if c.Partner() != partner {
+			return
+		}
+		if err := c.Answer(ctx); err != nil && c.Up() {
+			c.Log(LogErr, "Cannot answer %s, whose partner %s was answered: %v", c.Name(), partner.Name(), err)
+			c.Hangup(CauseOf(err, CauseDestinationOutOfOrder))
+		}
+	}}
+	select {
+	case c.urgent <- m:
+	default:
+		c.Log(LogErr, "Too many hooks on %s, it is not answered", c.Name())
+	}
 }
 
 // preExecute runs the applications that bridge_pre_execute_aleg_app and

@@ -108,6 +108,9 @@ func (c *Channel) MarkAnswered() {
 		c.RunHooks("media")
 	}
 	c.RunHooks("answer")
+	if p := c.Partner(); p != nil {
+		p.followAnswer(c)
+	}
 }
 
 // SetFormat records the codec in force and fires the two CODEC events when it

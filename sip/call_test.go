@@ -165,3 +165,41 @@ func TestOutbound_CallerCancels_CalleeGetsCancel(t *testing.T) {
 	ok(t, in.WaitEnd())
 	recv(t, out.Done())
 }
+
+func TestBridge_CalleeAnswersAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b := h.phone("1000"), h.registered("1001")
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	ok(t, in.Early())
+	recv(t, out.Ringing())
+	h.waitType(event.ChannelBridge)
+	select {
+	case <-out.Done():
+		t.Fatal("answered by early media")
+	default:
+	}
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+	in.Say(880, 0.5)
+	out.Forget()
+	if heard := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond)); heard.Level < 0.3 {
+		t.Errorf("heard at %.2f", heard.Level)
+	}
+	ok(t, out.Hangup())
+	ok(t, in.WaitEnd())
+}
+
+func TestBridge_CalleeAnswersRightAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a, b := h.phone("1000"), h.registered("1001")
+	for range 20 {
+		out := must[*phone.Call](t)(a.Dial("1001"))
+		in := must[*phone.Call](t)(b.Next())
+		ok(t, in.Early())
+		ok(t, in.Answer())
+		ok(t, out.WaitAnswer())
+		ok(t, out.Hangup())
+		ok(t, in.WaitEnd())
+	}
+}
