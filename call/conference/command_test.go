@@ -1,10 +1,14 @@
 package conference
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -174,6 +178,62 @@ func TestPlay_HeardByAllOrOne(t *testing.T) {
 			t.Errorf("%q\nwant %q", files, want)
 		}
 	})
+}
+
+// TestPlay_AnyFileAtAnyRate plays 440 Hz on the left and 1000 Hz on the right, as
+// MP3 and as WAV, to rooms and to single members.
+func TestPlay_AnyFileAtAnyRate(t *testing.T) {
+	inHouse(t, func(h *house) {
+		mp3, err := filepath.Abs("../../media/file/mp3/testdata/tone.mp3")
+		if err != nil {
+			t.Fatal(err)
+		}
+		files := []string{mp3}
+		for _, rate := range []int{8000, 11025, 44100, 48000} {
+			name := h.path(fmt.Sprintf("stereo%d.wav", rate))
+			if err := os.WriteFile(name, stereo(rate, 2*rate, 440, 1000), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			files = append(files, name)
+		}
+		for _, profile := range []string{"default", "wideband", "cdquality", "auto"} {
+			room := "any-" + profile
+			a := h.call("a-"+profile, 0, room+"@"+profile)
+			b := h.call("b-"+profile, 0, room+"@"+profile)
+			time.Sleep(300 * time.Millisecond)
+			for _, name := range files {
+				for _, to := range []string{"", " " + b.ch.Get("conference_member_id")} {
+					if out := h.api(room + " play " + name + to); !strings.HasPrefix(out, "+OK") && !strings.Contains(out, "Playing") {
+						t.Errorf("%s: play %s%s: %q", profile, name, to, out)
+					}
+					time.Sleep(100 * time.Millisecond)
+					if to == "" {
+						a.hears([]float64{440, 1000}, nil)
+					} else {
+						b.hears([]float64{440, 1000}, nil)
+					}
+					time.Sleep(2 * time.Second)
+				}
+			}
+			h.api(room + " hup all")
+		}
+	})
+}
+
+// stereo is a WAV file with a tone on each side.
+func stereo(rate, samples int, left, right float64) []byte {
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x02\x00")
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate))
+	b = binary.LittleEndian.AppendUint32(b, uint32(rate*4))
+	b = append(b, "\x04\x00\x10\x00data"...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(samples*4))
+	binary.LittleEndian.PutUint32(b[4:], uint32(36+samples*4))
+	for i := range samples {
+		for _, hz := range []float64{left, right} {
+			b = binary.LittleEndian.AppendUint16(b, uint16(int16(10000*math.Sin(2*math.Pi*hz*float64(i)/float64(rate)))))
+		}
+	}
+	return b
 }
 
 func TestRecord_HoldsAll(t *testing.T) {

@@ -147,13 +147,15 @@ func (r *Resampler) Reset() {
 }
 
 // Process converts in, all of it, and returns the samples written to out, which
-// needs room for OutputLen(len(in)); what does not fit is lost.
+// needs room for OutputLen(len(in)). Of what does not fit only that is kept for the
+// next call which the last sample of in completed: room for n is enough for
+// InputLen(n) samples.
 func (r *Resampler) Process(out, in []int16) int {
 	if r.up == 0 {
 		return copy(out, in)
 	}
 	written := 0
-	for len(in) > 0 {
+	for {
 		n := min(len(in), len(r.buf)-r.filled)
 		fresh := r.buf[r.filled:][:n]
 		for i, s := range in[:n] {
@@ -162,8 +164,10 @@ func (r *Resampler) Process(out, in []int16) int {
 		r.filled += n
 		in = in[n:]
 		written += r.drain(out[written:])
+		if len(in) == 0 {
+			return written
+		}
 	}
-	return written
 }
 
 // drain writes the outputs that the buffer allows and keeps the history.
@@ -176,6 +180,8 @@ func (r *Resampler) drain(out []int16) int {
 		if n < len(out) {
 			out[n] = toInt16(dot(&r.coefs[phase*taps], &buf[at], taps))
 			n++
+		} else if at+taps == len(buf) {
+			break
 		}
 		at += whole
 		if phase += part; phase >= r.up {

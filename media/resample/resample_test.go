@@ -201,6 +201,40 @@ func TestNewSource_GivesAllSoundAndThenEnds(t *testing.T) {
 	}
 }
 
+// Whatever is asked for at a time, every sample comes: a source is read in frames of
+// its reader, which are seldom whole samples of its own.
+func TestNewSource_ReadsOfAnySizeGiveTheSame(t *testing.T) {
+	for _, in := range rates {
+		pcm := tone(in, in, 1000)
+		for _, out := range rates {
+			if in == out {
+				continue
+			}
+			whole := convert(t, in, out, pcm)
+			for _, size := range []int{1, 7, out / 100, out / 50, out/50 - 1, out * 3 / 100, out / 10} {
+				s, err := NewSource(&memory{pcm: pcm, rate: in}, out)
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, buf := make([]int16, 0, out), make([]int16, size)
+				for len(got) < out-out/50 {
+					n, err := s.Read(buf)
+					if err != nil || n == 0 {
+						t.Fatalf("%d to %d by %d: %d, %v after %d", in, out, size, n, err, len(got))
+					}
+					got = append(got, buf[:n]...)
+				}
+				for i, v := range got {
+					if i < len(whole) && v != whole[i] {
+						t.Errorf("%d to %d by %d: sample %d is %d, want %d", in, out, size, i, v, whole[i])
+						break
+					}
+				}
+			}
+		}
+	}
+}
+
 func TestNewSource_Seeks(t *testing.T) {
 	s, _ := NewSource(&memory{pcm: tone(8000, 8000, 440), rate: 8000}, 16000)
 	k := s.(interface {
