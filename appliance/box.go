@@ -266,6 +266,7 @@ func (b *Box) tables(db *kv.DB) {
 		Hash: hash, Limits: limits, DB: db, AllowShell: shell,
 		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
 		Registrations: func() [][]string { return b.registrations() },
+		LostEvents:    b.lostEvents,
 		Modules:       modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Streams: b.opener, LocalStream: func(name string) (stream.LocalStream, bool) {
 			s, ok := localStreams(b.store.Tree())[name]
@@ -374,6 +375,7 @@ func (b *Box) Start(ctx context.Context) error {
 	for _, w := range b.warnings {
 		b.log.Printf(levelOf(w), "%s", w)
 	}
+	b.tellWhatIsOutOfReach(systemRoot())
 	for _, p := range b.parts {
 		if err := p.start(ctx); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)

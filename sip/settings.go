@@ -170,6 +170,9 @@ func readSettings(n *conf.Node, globals *conf.Globals, domains []string, warn fu
 		if err != nil {
 			warn("%s: profile %s: %s: %v; our own address is used", n.Where(), s.name, name, err)
 		}
+		if (a.IsLoopback() || a.IsUnspecified() || a.IsMulticast()) && !local.IsLoopback() {
+			warn("%s: profile %s: %s: others are told to send to %s, which no other machine can reach", n.Where(), s.name, name, a)
+		}
 		return a
 	}
 	s.extSIP, s.extRTP = external("ext-sip-ip"), external("ext-rtp-ip")
