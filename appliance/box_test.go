@@ -3,6 +3,7 @@ package appliance_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -135,6 +136,34 @@ func TestBox_WritesCallHistory(t *testing.T) {
 		if !strings.Contains(page, want) {
 			t.Errorf("metrics have no %q:\n%s", want, page)
 		}
+	}
+}
+
+func TestBox_TellsOfEventsThatSlowClientsLost(t *testing.T) {
+	b := box.Start(t, box.Setup{Params: []conf.Param{{File: "event_socket.conf", Name: "event-queue-size", Value: "5"}}})
+	c := b.ESL(t)
+	if out := b.API(t, c, "status"); strings.Contains(out, "lost") {
+		t.Errorf("status before: %s", out)
+	}
+	slow, err := net.Dial("tcp", b.Addr(box.EventSocket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	if _, err := fmt.Fprintf(slow, "auth %s\n\nevent plain CUSTOM pad::pad\n\n", b.Secrets.EventSocketPassword); err != nil {
+		t.Fatal(err)
+	}
+	e := &esl.Event{Headers: esl.Headers{{Name: "Event-Name", Value: "CUSTOM"}, {Name: "Event-Subclass", Value: "pad::pad"}}, Body: strings.Repeat("x", 60000)}
+	box.Eventually(t, 20*time.Second, "status tells of lost events", func() bool {
+		for range 50 {
+			if _, err := c.SendEvent(t.Context(), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+		return strings.Contains(b.API(t, c, "status"), " event(s) lost by slow event socket clients\n")
+	})
+	if page, _ := get(t, "http://"+b.Addr(box.HTTP)+"/metrics", nil); strings.Contains(page, "switchlet_esl_lost_events_total 0\n") {
+		t.Error("/metrics counts none")
 	}
 }
 

@@ -15,7 +15,6 @@ import (
 	"github.com/switchlet/switchlet/appliance/cdr"
 	"github.com/switchlet/switchlet/appliance/metrics"
 	"github.com/switchlet/switchlet/call"
-	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/esl/server"
 	"github.com/switchlet/switchlet/sip"
 )
@@ -25,9 +24,9 @@ const maxCauses = 200
 
 // counters are what /metrics remembers between two questions.
 type counters struct {
-	mos, billed             *metrics.Histogram
-	packetsIn, packetsOut   atomic.Uint64
-	packetsLost, lostEvents atomic.Uint64
+	mos, billed           *metrics.Histogram
+	packetsIn, packetsOut atomic.Uint64
+	packetsLost           atomic.Uint64
 
 	mu     sync.Mutex
 	causes map[[2]string]uint64 // by direction and cause
@@ -55,15 +54,6 @@ func (c *counters) ended(r *cdr.Record) {
 	if _, ok := c.causes[key]; ok || len(c.causes) < maxCauses {
 		c.causes[key]++
 	}
-}
-
-// watch counts events that listeners of the event socket lost.
-func (c *counters) watch(bus *event.Bus) (stop func()) {
-	return bus.Handle(event.Custom, "event_socket::lost", func(e *event.Event) {
-		if n, err := strconv.ParseUint(e.Get("Lost-Events"), 10, 64); err == nil {
-			c.lostEvents.Add(n)
-		}
-	})
 }
 
 // metricsPage answers whoever may ask: this machine, or the holder of the token.
@@ -192,7 +182,7 @@ func (b *Box) countRooms(t *metrics.Text) {
 		countGateways(t, b.phones.Gateways())
 	}
 	if b.socket != nil {
-		countListeners(t, b.socket.Listeners(), b.counters.lostEvents.Load())
+		countListeners(t, b.socket.Listeners(), b.socket.Lost())
 	}
 	if b.recorder != nil {
 		dropped, failed := b.recorder.Lost()
@@ -220,6 +210,14 @@ func countGateways(t *metrics.Text, list []sip.GatewayStatus) {
 			t.Sample("switchlet_gateway_calls_total", float64(row.n), "profile", g.Profile, "gateway", g.Name, "direction", row.direction, "result", row.result)
 		}
 	}
+}
+
+// lostEvents is how many events slow clients of the event socket have lost.
+func (b *Box) lostEvents() uint64 {
+	if b.socket == nil {
+		return 0
+	}
+	return b.socket.Lost()
 }
 
 func countListeners(t *metrics.Text, list []server.Listener, lost uint64) {

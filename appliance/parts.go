@@ -59,13 +59,11 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 	web := b.newWeb(ui.Handler(), watch, verto, sockets)
 	b.messages.AddProtocol("sip", phones.Deliver)
 	b.messages.AddProtocol("verto", verto.Deliver)
-	var unwatch, deaf, unasked func()
+	var deaf, unasked func()
 	b.parts = []part{
 		{name: "log files", start: func(context.Context) error { b.files.Start(); return nil }, stop: b.files.Close},
-		{name: "call history", start: func(ctx context.Context) error {
-			unwatch = b.counters.watch(b.bus)
-			return b.recorder.Start(ctx)
-		}, stop: func() error { unwatch(); b.recorder.Close(); return nil }},
+		{name: "call history", start: func(ctx context.Context) error { return b.recorder.Start(ctx) },
+			stop: func() error { b.recorder.Close(); return nil }},
 		{name: "media", start: func(ctx context.Context) error { b.media.Start(context.WithoutCancel(ctx)); return nil },
 			stop: func() error { b.media.Close(); return b.opener.Close() }},
 		{name: "switch", start: func(context.Context) error { b.Switch.Start(); return nil }, stop: nothing},

@@ -204,6 +204,11 @@ func (b *box) lua(source string, args ...string) string {
 // call starts a call to a null leg that runs the script.
 func (b *box) call(source string, vars ...call.Var) *call.Channel {
 	b.t.Helper()
+	return b.callFile(b.script(source), vars...)
+}
+
+func (b *box) callFile(name string, vars ...call.Var) *call.Channel {
+	b.t.Helper()
 	ch, err := originate.Dial(b.t.Context(), b.sw, "null/test", originate.Options{Vars: vars})
 	if err != nil {
 		b.t.Fatal(err)
@@ -217,7 +222,7 @@ func (b *box) call(source string, vars ...call.Var) *call.Channel {
 			b.t.Fatalf("the call stays in %s", ch.State())
 		}
 	}
-	if err := ch.TransferTo(&call.Extension{Name: "test", Actions: []call.Action{{App: "lua", Data: b.script(source)}}}); err != nil {
+	if err := ch.TransferTo(&call.Extension{Name: "test", Actions: []call.Action{{App: "lua", Data: name}}}); err != nil {
 		b.t.Fatal(err)
 	}
 	return ch

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -355,21 +356,44 @@ func (b blips) Open(name string) (fs.File, error) {
 
 func TestHost_HundredsOfCallsAtOnce(t *testing.T) {
 	b := newBox(t, "", nil)
-	const calls = 150
-	list := make([]*call.Channel, calls)
-	for i := range list {
-		list[i] = b.call(`session:setVariable("x", string.rep("a", 10)) out("ready") session:getDigits(1, "", 60000) freeswitch.API():execute("echo", "x")`)
-	}
-	begun := time.Now()
-	for _, ch := range list {
-		b.until("ready")
-		press(ch, "1")
-	}
-	for _, ch := range list {
-		select {
-		case <-ch.Done():
-		case <-time.After(patience):
-			t.Fatalf("call %s is still %s after %v", ch.UUID(), ch.State(), time.Since(begun))
+	const calls, waves = 500, 3
+	name := b.script(`session:setVariable("x", string.rep("a", 10)) out("ready") session:getDigits(1, "", 60000) freeswitch.API():execute("echo", "x")`)
+	var first, last uint64
+	for wave := range waves {
+		list := make([]*call.Channel, calls)
+		for i := range list {
+			list[i] = b.callFile(name)
+		}
+		b.eventually("all scripts run at once", func() bool {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			return len(b.lines) == (wave+1)*calls
+		})
+		begun := time.Now()
+		for _, ch := range list {
+			press(ch, "1")
+		}
+		for _, ch := range list {
+			select {
+			case <-ch.Done():
+			case <-time.After(patience):
+				t.Fatalf("call %s is still %s after %v", ch.UUID(), ch.State(), time.Since(begun))
+			}
+		}
+		last = heapInUse()
+		if wave == 0 {
+			first = last
 		}
 	}
+	if last > first+4<<20 {
+		t.Errorf("the heap grew from %d to %d kB with %d calls", first>>10, last>>10, (waves-1)*calls)
+	}
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }

@@ -32,6 +32,9 @@ type Deps struct {
 	Hangup func()
 	// Registrations are the rows of "show registrations".
 	Registrations func() [][]string
+	// LostEvents is how many events slow clients of the event socket have lost; nil:
+	// there is no event socket.
+	LostEvents func() uint64
 	// Modules are the names that module_exists knows.
 	Modules []string
 	// Broadcast sends a JSON message to the listeners of an event channel; nil: there

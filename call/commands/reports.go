@@ -19,13 +19,25 @@ func reports(d Deps, words *consoleWords) []call.Command {
 	const m = "mod_commands"
 	return []call.Command{
 		{Name: "show", Syntax: showUsage, Description: "Show various reports", Module: m, Run: show(d, words)},
-		{Name: "status", Syntax: "", Description: "Show current status", Module: m, Run: status},
+		{Name: "status", Syntax: "", Description: "Show current status", Module: m, Run: status(d)},
 		{Name: "version", Syntax: "[short]", Description: "Version", Module: m, Run: version},
 		{Name: "uuid_dump", Syntax: "<uuid> [format]", Description: "Dump session vars", Module: m, Run: uuidDump},
 	}
 }
 
-func status(_ context.Context, sw *call.Switch, in *call.Invocation) error {
+func status(d Deps) run {
+	return func(_ context.Context, sw *call.Switch, in *call.Invocation) error {
+		tellStatus(sw, in)
+		if d.LostEvents != nil {
+			if n := d.LostEvents(); n > 0 {
+				fmt.Fprintf(in.Out, "%d event(s) lost by slow event socket clients\n", n)
+			}
+		}
+		return nil
+	}
+}
+
+func tellStatus(sw *call.Switch, in *call.Invocation) {
 	u := sw.Limits.Usage()
 	ready := "ready"
 	if !sw.Running() {
@@ -38,7 +50,6 @@ func status(_ context.Context, sw *call.Switch, in *call.Invocation) error {
 	fmt.Fprintf(in.Out, "%d session(s) per Sec out of max %d, peak %d, last 5min %d \n", u.LastRate, u.RateMax, u.RatePeak, u.RateFiveMinutes)
 	fmt.Fprintf(in.Out, "%d session(s) max\n", u.Max)
 	in.Out.WriteString("min idle cpu 0.00/100.00\nCurrent Stack Size/Max 240K/8192K\n")
-	return nil
 }
 
 func version(_ context.Context, _ *call.Switch, in *call.Invocation) error {
@@ -273,7 +284,7 @@ func show(d Deps, words *consoleWords) run {
 		}
 		what, rest := f[0], f[1:]
 		if what == "status" {
-			return status(ctx, sw, in)
+			return status(d)(ctx, sw, in)
 		}
 		count, like := false, ""
 		if len(rest) > 0 && rest[0] == "count" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +172,8 @@ func TestLog_Lines(t *testing.T) {
 func TestSlowReader_IsCutOffAndOthersFeelNothing(t *testing.T) {
 	sw := newSwitch(t)
 	s := newServer(t, sw, Options{EventQueue: 50})
+	log := sw.Log.Follow(call.LogCrit, 100)
+	defer log.Close()
 	slow, quick := friend(t, s), friend(t, s)
 	slow.ask("event plain TALK", "+OK event listener enabled plain")
 	quick.ask("event plain DTMF", "+OK event listener enabled plain")
@@ -183,6 +186,37 @@ func TestSlowReader_IsCutOffAndOthersFeelNothing(t *testing.T) {
 		quick.event("DTMF")
 	}
 	slow.closed()
+	if n := s.Lost(); n <= maxLostRun {
+		t.Errorf("%d events are counted as lost", n)
+	}
+	if line := <-log.Lines(); !strings.Contains(line.Text, "Killing listener because of too many lost events. Lost [") {
+		t.Errorf("the log says %q", line.Text)
+	}
+}
+
+func TestVanishedPeer_IsClosedWithOneLine(t *testing.T) {
+	sw := newSwitch(t)
+	s := newServer(t, sw, Options{WriteTimeout: 300 * time.Millisecond})
+	log := sw.Log.Follow(call.LogWarning, 1000)
+	before := runtime.NumGoroutine()
+	gone := friend(t, s) // it reads nothing any more, as one whose network is gone
+	gone.ask("event plain TALK", "+OK event listener enabled plain")
+	pad := strings.Repeat("x", 1<<20)
+	for range 40 { // more than the system's buffers of both ends hold
+		fire(sw, event.Talk, "", "Pad", pad)
+	}
+	until(t, "the end of the connection", func() bool { return len(s.Listeners()) == 0 && runtime.NumGoroutine() <= before+1 })
+	for range 10 {
+		fire(sw, event.Talk, "", "Pad", pad)
+	}
+	log.Close()
+	var lines []string
+	for line := range log.Lines() {
+		lines = append(lines, line.Text)
+	}
+	if len(lines) != 1 || !strings.Contains(lines[0], "took nothing for 300ms, closing") {
+		t.Errorf("the log says %q", lines)
+	}
 }
 
 func TestLoss_IsToldOnTheConnection(t *testing.T) {

@@ -218,6 +218,10 @@ func (l *listener) finish() {
 		<-l.pumped
 	}
 	l.s.forget(l)
+	if context.Cause(l.ctx) == errLostEvents {
+		waiting, lost := l.events.count()
+		l.sw.Log.Printf(call.LogCrit, "Killing listener because of too many lost events. Lost [%d] Queue size[%d/%d] (%s)", lost, waiting, l.s.EventQueue, l.remote)
+	}
 	l.farewell()
 	if l.sub != nil {
 		l.sub.Close()

@@ -85,6 +85,7 @@ type Server struct {
 	running sync.WaitGroup
 	buffers sync.Pool
 	jobs    atomic.Int64
+	lost    atomic.Uint64 // events that found a listener's queue full
 	strange complaints
 	guesses directory.Guesses
 
@@ -353,6 +354,10 @@ type Listener struct {
 	Waiting       int    // events in the queue
 	Lost          uint64 // events that found it full
 }
+
+// Lost is how many events listeners have lost since the start, because their queues
+// were full.
+func (s *Server) Lost() uint64 { return s.lost.Load() }
 
 // Listeners returns the connections that there are, in no order.
 func (s *Server) Listeners() []Listener {

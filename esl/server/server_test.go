@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"runtime"
 	"strings"
 	"testing"
@@ -268,17 +269,38 @@ func TestStrangers_TheOldestGivesWay(t *testing.T) {
 	known.expect("Content-Type: api/response\nContent-Length: 4\n\nhere")
 }
 
+// As the health checks of a balancer do: connect, say nothing, go.
 func TestHalfOpen_ConnectionsLeaveNothing(t *testing.T) {
+	const many = 20000
 	s := newServer(t, newSwitch(t), Options{})
-	before := runtime.NumGoroutine()
-	for range 300 {
-		conn, err := net.Dial("tcp", s.Addr().String())
-		if err != nil {
-			t.Fatal(err)
+	connect := func(n int) {
+		for range n {
+			conn, err := net.Dial("tcp", s.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn.(*net.TCPConn).SetLinger(0) // a port in TIME-WAIT for each would be too many
+			conn.Close()
 		}
-		conn.Close()
 	}
-	until(t, "the end of all", func() bool { return len(s.Listeners()) == 0 && runtime.NumGoroutine() <= before+2 })
+	use := func() (heap uint64, files int) {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		list, _ := os.ReadDir("/proc/self/fd") // where there is no such directory memory and goroutines must do
+		return m.HeapAlloc, len(list)
+	}
+	goroutines := runtime.NumGoroutine()
+	gone := func() bool { return len(s.Listeners()) == 0 && runtime.NumGoroutine() <= goroutines+2 }
+	connect(many / 20)
+	until(t, "the end of the first", gone)
+	heap, files := use()
+	connect(many)
+	until(t, "the end of all", gone)
+	if h, f := use(); h > heap+1<<20 || f > files+2 {
+		t.Errorf("the heap went from %d to %d kB, open files from %d to %d", heap>>10, h>>10, files, f)
+	}
 }
 
 func TestListeners_AreSmall(t *testing.T) {

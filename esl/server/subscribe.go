@@ -69,8 +69,11 @@ func (l *listener) offer(e *event.Event) bool {
 	}
 	if ok, run := l.events.push(e); ok {
 		l.nudge()
-	} else if run > maxLostRun {
-		l.end(errLostEvents)
+	} else {
+		l.s.lost.Add(1)
+		if run > maxLostRun {
+			l.end(errLostEvents)
+		}
 	}
 	return false
 }
