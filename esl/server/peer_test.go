@@ -124,10 +124,14 @@ type peer struct {
 
 func newPeer(t testing.TB, conn net.Conn) *peer {
 	br := bufio.NewReaderSize(conn, 4096)
-	conn.SetDeadline(time.Now().Add(patience))
 	t.Cleanup(func() { conn.Close() })
-	return &peer{t: t, conn: conn, br: br, r: esl.NewReader(br, esl.FullLimits)}
+	p := &peer{t: t, conn: conn, br: br, r: esl.NewReader(br, esl.FullLimits)}
+	p.wait()
+	return p
 }
+
+// wait begins a wait: patience is for each of them, not for all.
+func (p *peer) wait() { p.conn.SetDeadline(time.Now().Add(patience)) }
 
 // stranger connects without authentication.
 func stranger(t testing.TB, s *Server) *peer {
@@ -151,6 +155,7 @@ func friend(t testing.TB, s *Server) *peer {
 
 func (p *peer) send(text string) {
 	p.t.Helper()
+	p.wait()
 	if _, err := io.WriteString(p.conn, text); err != nil {
 		p.t.Fatal(err)
 	}
@@ -159,6 +164,7 @@ func (p *peer) send(text string) {
 // expect reads exactly these bytes.
 func (p *peer) expect(want string) {
 	p.t.Helper()
+	p.wait()
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(p.br, got)
 	if string(got[:n]) != want {
@@ -183,6 +189,7 @@ func (p *peer) ask(command, text string) {
 // next reads on to a packet of that type.
 func (p *peer) next(kind string) *esl.Message {
 	p.t.Helper()
+	p.wait()
 	for {
 		m, err := p.r.ReadMessage()
 		if err != nil {
