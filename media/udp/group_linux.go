@@ -25,6 +25,11 @@ const (
 	// turn is how many datagrams are taken at most from a socket that many share
 	// before the others have their turn.
 	turn = 32
+	// window is how long datagrams are counted for their pace.
+	window = 20 * time.Millisecond
+	// many is how many datagrams a window are let come together: where fewer come than
+	// periods pass, waking for each of them costs less.
+	many = int(window / period)
 	// trust is how many promises of Read may be broken before the goroutine sees it.
 	trust = 4
 	// maxAge is how long before it was read a datagram can have come.
@@ -129,7 +134,7 @@ func (g *Group) add(s *Socket) error {
 			return s.readAlone()
 		}
 		i = len(g.readers)
-		g.readers = append(g.readers, &reader{sockets: make(map[int32]*Socket), wake: make(chan struct{}, 1)})
+		g.readers = append(g.readers, &reader{sockets: make(map[int32]*Socket)})
 	}
 	s.reader = g.readers[i]
 	return s.reader.add(s)
@@ -312,10 +317,10 @@ func arrival(now time.Time, stamp int64) time.Time {
 
 // reader is the goroutine that reads a share of a Group's sockets.
 //
-// The sockets are in one epoll descriptor, the inner one. When few packets come,
-// that is put into another, the gate, which Go's own poller watches. While they come
-// quickly it is taken out, so that none of them wakes anybody, and the inner
-// descriptor is asked each period. Where all sockets are calm and Group.Read is called
+// The sockets are in one epoll descriptor, the inner one. While few packets come,
+// that is in another, the gate, which Go's own poller watches, and each of them wakes
+// the goroutine. While they come quickly (pace) it is taken out, so that none of them
+// wakes anybody, and the inner descriptor is asked each period. Where all sockets are calm and Group.Read is called
 // in time, that does most of the work: the goroutine asks once, shortly before it, or
 // only looks now and then whether the promise is kept.
 type reader struct {
@@ -330,7 +335,7 @@ type reader struct {
 	next  time.Time     // when Group.Read is called again
 	every time.Duration // and how often then
 	took  bool          // it has found datagrams since the goroutine looked
-	wake  chan struct{} // ends a pause
+	alarm *alarm        // by which the goroutine sleeps; set with gate
 
 	reading sync.Mutex
 	events  [batch]syscall.EpollEvent
@@ -373,11 +378,10 @@ func (r *reader) count(s *Socket, n int) {
 	}
 }
 
-// nudge has the goroutine look anew at how long it may sleep.
+// nudge has the goroutine look anew at how long it may sleep. r.mu is held.
 func (r *reader) nudge() {
-	select {
-	case r.wake <- struct{}{}:
-	default:
+	if r.alarm != nil {
+		r.alarm.ring()
 	}
 }
 
@@ -420,8 +424,14 @@ func (r *reader) start() error {
 		gate.Close()
 		return err
 	}
-	r.inner, r.gate = inner, gate
-	go r.run(inner, gate)
+	alarm, err := newAlarm()
+	if err != nil {
+		syscall.Close(inner)
+		gate.Close()
+		return err
+	}
+	r.inner, r.gate, r.alarm = inner, gate, alarm
+	go r.run(gate, alarm)
 	return nil
 }
 
@@ -434,34 +444,52 @@ func (r *reader) end() bool {
 		return false
 	}
 	r.gate.Close()
+	r.alarm.close()
 	syscall.Close(r.inner)
-	r.gate = nil
+	r.gate, r.alarm = nil, nil
 	return true
 }
 
-func (r *reader) run(inner int, gate *os.File) {
+func (r *reader) run(gate *os.File, alarm *alarm) {
 	raw, err := gate.SyscallConn()
 	if err != nil {
 		panic(err) // of an open file there is one
 	}
+	var (
+		speed pace
+		last  time.Time     // of look
+		wait  time.Duration // until the next
+	)
+	// look reads, and reports whether it is to be called again without the gate.
+	look := func() bool {
+		start := time.Now()
+		n, more := r.now()
+		next, usual, took := r.pause(start)
+		wait = next
+		quick, gap := speed.add(start, n), start.Sub(last)
+		last = start
+		switch {
+		case more:
+			wait = 0
+			return true
+		case usual == period:
+			return quick
+		}
+		return (n > 0 || took) && gap <= 2*usual
+	}
 	open := false
 	come := func(outer uintptr) bool {
-		var first [1]syscall.EpollEvent
-		some := pollNow(inner, first[:]) > 0
-		if some == open {
-			open = !open
-			ev := syscall.EpollEvent{Events: syscall.EPOLLIN}
-			op := syscall.EPOLL_CTL_DEL
-			if open {
-				op = syscall.EPOLL_CTL_ADD // if something came just now, this tells at once
-			}
-			_ = syscall.EpollCtl(int(outer), op, inner, &ev)
+		var ev syscall.EpollEvent
+		if !open {
+			open, ev.Events = true, syscall.EPOLLIN
+			_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_ADD, r.inner, &ev)
 		}
-		return some
+		if look() {
+			open = false
+			_ = syscall.EpollCtl(int(outer), syscall.EPOLL_CTL_DEL, r.inner, &ev)
+		}
+		return !open
 	}
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	var last time.Time // when datagrams came
 	for {
 		if err := raw.Read(come); err != nil {
 			if !errors.Is(err, os.ErrDeadlineExceeded) || r.end() {
@@ -469,31 +497,32 @@ func (r *reader) run(inner int, gate *os.File) {
 			}
 			continue
 		}
-		for {
-			now := time.Now()
-			some, more := r.now()
-			wait, usual, took := r.pause(now)
-			if more {
-				last = now
-				continue
-			}
-			if !some && !took || now.Sub(last) > 2*usual {
-				last = now
-				break
-			}
-			last = now
-			switch {
-			case wait > period:
-				timer.Reset(wait)
-				select {
-				case <-timer.C:
-				case <-r.wake:
-				}
-			case wait > 0:
-				time.Sleep(wait)
+		for again := true; again; again = look() {
+			if wait > 0 {
+				alarm.sleep(wait)
 			}
 		}
 	}
+}
+
+// pace is how quickly datagrams come.
+type pace struct {
+	since     time.Time // when the window at hand began
+	n, before int       // datagrams in it, and in the one before it
+}
+
+// add counts n more, and reports whether they come so quickly that it is cheaper to
+// look each period than to wake for each of them.
+func (p *pace) add(now time.Time, n int) bool {
+	if passed := now.Sub(p.since); passed >= window {
+		p.before = p.n
+		if passed >= 2*window {
+			p.before = 0
+		}
+		p.since, p.n = now, 0
+	}
+	p.n += n
+	return max(p.n, p.before) >= many
 }
 
 // pause says how long the goroutine may sleep that began to read at start, how often
@@ -523,19 +552,20 @@ func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
 
 // promise reads for Group.Read; what is too much for that the goroutine takes.
 func (r *reader) promise(next time.Time, every time.Duration) {
-	some, more := r.now()
+	n, more := r.now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.next, r.every = next, every
-	r.took = r.took || some
+	r.took = r.took || n > 0
 	if more {
 		r.nudge()
 	}
 }
 
 // now takes what has come to the sockets, a turn of each after the other, for no
-// longer than a period. It reports whether there was some, and whether there may be more.
-func (r *reader) now() (some, more bool) {
+// longer than a period. It returns how many sockets had some, each time counted, and
+// whether there may be more.
+func (r *reader) now() (some int, more bool) {
 	r.reading.Lock()
 	defer r.reading.Unlock()
 	start := time.Now()
@@ -552,7 +582,7 @@ func (r *reader) now() (some, more bool) {
 		if n == 0 {
 			return some, false
 		}
-		some = true
+		some += n
 		for i, s := range r.ready[:n] {
 			if s != nil {
 				s.read(r.buf[:], at)

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"runtime"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -78,6 +79,7 @@ func TestCalm_SaysWhenADatagramCame(t *testing.T) {
 		if !s.stamped.Load() {
 			t.Skip("the system stamps nothing")
 		}
+		stamping(t, ip)
 		from, _ := listen(t, &g, ip, nil)
 		from.Calm(true, false)
 		g.Read(time.Now().Add(20*time.Millisecond), 20*time.Millisecond) // which is not kept
@@ -102,6 +104,83 @@ func TestCalm_SaysWhenADatagramCame(t *testing.T) {
 		for range 5 {
 			check(send())
 		}
+	}
+}
+
+// stamping waits until the system stamps datagrams as they come: where no socket asked
+// for it before, it begins a little later, and until then says when they were read.
+func stamping(t *testing.T, ip netip.Addr) {
+	t.Helper()
+	fd, err := bind(netip.AddrPortFrom(ip, 0), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { syscall.Close(fd) })
+	to, err := boundTo(fd)
+	if err == nil {
+		err = stampArrivals(fd)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "datagrams are stamped as they come", func() bool {
+		if err := sendTo(fd, []byte("x"), to, !ip.Is4()); err != nil {
+			t.Fatal(err)
+		}
+		sent := time.Now().UnixNano()
+		time.Sleep(2 * time.Millisecond)
+		_, _, at, err := receiveStamped(fd, make([]byte, 10))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at <= sent
+	})
+}
+
+// Datagrams are let come together from one a period on, as long as they do.
+func TestPace_IsThatOfTheLastWindow(t *testing.T) {
+	now := time.Now()
+	for _, c := range []struct {
+		what  string
+		gap   time.Duration // between datagrams
+		lasts time.Duration
+		quick bool
+	}{
+		{"nothing", window, window, false},
+		{"few", 2 * period, 10 * window, false},
+		{"one a period", period, 2 * window, true},
+		{"many", period / 4, window, true},
+		{"a burst now and then", 3 * window, 12 * window, false},
+	} {
+		var p pace
+		for _, before := range []bool{false, true} {
+			if before { // whatever came long ago
+				p.add(now, 10*many)
+				now = now.Add(3 * window)
+			}
+			var quick bool
+			for end := now.Add(c.lasts); now.Before(end); now = now.Add(c.gap) {
+				quick = p.add(now, 1)
+			}
+			if quick != c.quick {
+				t.Errorf("%s: quick is %t", c.what, quick)
+			}
+		}
+	}
+	// While they come quickly, a window that has just begun changes nothing.
+	var p pace
+	for i := range 10 * many {
+		if quick := p.add(now, 4); quick != (i >= many/4-1) {
+			t.Fatalf("after %d: quick is %t", i, quick)
+		}
+		now = now.Add(period)
+	}
+	for i := range 3 * many {
+		quick := p.add(now, 0)
+		if i < many && !quick || i >= 2*many && quick {
+			t.Fatalf("%d periods after the last: quick is %t", i, quick)
+		}
+		now = now.Add(period)
 	}
 }
 
