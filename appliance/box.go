@@ -300,10 +300,13 @@ func (b *Box) ChatApplication(name string) bool {
 
 // chatplan tells whether modules.conf asks for it, as FreeSWITCH wants it: in its
 // stock tree there is a chatplan that answers whatever is sent, and no mod_sms.
-func (b *Box) chatplan() bool {
+func (b *Box) chatplan() bool { return b.loads("mod_sms") }
+
+// loads tells whether the configuration loads a module.
+func (b *Box) loads(module string) bool {
 	tree := b.store.Tree()
 	for _, file := range []string{"pre_load_modules.conf", "modules.conf", "post_load_modules.conf"} {
-		if tree.Configuration(file).Child("modules").Find("load", "module", "mod_sms") != nil {
+		if tree.Configuration(file).Child("modules").Find("load", "module", module) != nil {
 			return true
 		}
 	}

@@ -57,7 +57,8 @@ var knownParams = map[string]string{
  verbose-channel-events threaded-system-exec uuid-version min-idle-cpu tipping-point enable-early-hangup api-expansion
  rtp-port-usage-robustness 1ms-timer timer-affinity max-audio-channels core-db-name debug-level`,
 	"timezones.conf": "", "tts.conf": "", "tts_commandline.conf": "command",
-	"verto.conf": "detach-timeout-sec enable-presence enable-fs-events send-auth-password | debug kslog",
+	"xml_rpc.conf": "auth-realm auth-user auth-pass | http-port commands-to-log",
+	"verto.conf":   "detach-timeout-sec enable-presence enable-fs-events send-auth-password | debug kslog",
 	"verto.conf/profile": `bind-local secure-combined secure-cert secure-key secure-chain userauth blind-reg root-password context dialplan
  inbound-codec-string outbound-codec-string auto-jitterbuffer-msec rtp-ip ext-rtp-ip local-network apply-candidate-acl
  apply-connection-acl force-register-domain chop-domain send-auth-password allowed-origins allow-client-caller-id

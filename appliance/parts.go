@@ -29,7 +29,7 @@ import (
 // modules are the reference's modules whose work the rooms do.
 var modules = []string{"mod_cdr_csv", "mod_commands", "mod_conference", "mod_console", "mod_db", "mod_dialplan_xml", "mod_dptools",
 	"mod_event_socket", "mod_expr", "mod_flite", "mod_hash", "mod_local_stream", "mod_logfile", "mod_loopback", "mod_lua", "mod_mariadb",
-	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sms", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_tts_commandline", "mod_valet_parking", "mod_verto"}
+	"mod_native_file", "mod_opus", "mod_pgsql", "mod_rtc", "mod_shout", "mod_say_en", "mod_sms", "mod_sndfile", "mod_sofia", "mod_tone_stream", "mod_tts_commandline", "mod_valet_parking", "mod_verto", "mod_xml_rpc"}
 
 // addParts makes the rooms that run and lists them in the order of their start.
 func (b *Box) addParts(ctx context.Context, core *store.DB) error {

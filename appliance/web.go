@@ -47,6 +47,7 @@ func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
 	mux.HandleFunc("GET /certificate", b.certificatePage)
 	mux.Handle("/verto", verto)
 	mux.Handle("/sip", phones)
+	newHTTPAPI(b).register(mux)
 	mux.Handle("/", page)
 	return &web{box: b, handler: mux}
 }

@@ -62,7 +62,7 @@ func (h *Host) luaCommand(ctx context.Context, _ *call.Switch, in *call.Invocati
 	if err == nil {
 		return nil
 	}
-	uri := in.Params["http-uri"]
+	uri := in.Params["HTTP-URI"]
 	if strings.HasPrefix(uri, "/api/") || strings.HasPrefix(uri, "/webapi/") {
 		in.Out.WriteString("<H2>Error Executing Script</H2>")
 	} else {

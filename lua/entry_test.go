@@ -215,7 +215,7 @@ func TestExpansion_LuaInBraces(t *testing.T) {
 func TestHTTP_ErrorIsHTML(t *testing.T) {
 	t.Parallel()
 	b := newBox(t, "", nil)
-	out, err := b.sw.Run(t.Context(), "lua", b.script(`error("x")`), nil, map[string]string{"http-uri": "/api/lua"})
+	out, err := b.sw.Run(t.Context(), "lua", b.script(`error("x")`), nil, map[string]string{"HTTP-URI": "/api/lua"})
 	if err != nil || out != "<H2>Error Executing Script</H2>" {
 		t.Errorf("%q, %v", out, err)
 	}

@@ -65,6 +65,10 @@ func answer(conn net.Conn) {
 			reply("+OK log level  [7]")
 			text := "line \x1b]0;evil\a one\n"
 			fmt.Fprintf(conn, "Content-Type: log/data\nContent-Length: %d\nLog-Level: 3\nUser-Data: u-1\n\n%s", len(text), text)
+		case c.Line == "event json ALL":
+			reply("+OK event listener enabled json")
+			text := `{"Event-Name":"TALK","X":"a \"b\"","L":["c","d"],"_body":"e\n"}`
+			fmt.Fprintf(conn, "Content-Length: %d\nContent-Type: text/event-json\n\n%s", len(text), text)
 		case verb == "event":
 			reply("+OK event listener enabled plain")
 			text := "Event-Name: TALK\nX: a%20b\n\n"
@@ -136,6 +140,13 @@ func TestRun_ShowsLogAndEvents(t *testing.T) {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in %q", want, out)
 		}
+	}
+}
+
+func TestRun_ShowsEventsAsJSON(t *testing.T) {
+	_, out, _ := run(t, "/event json ALL\nstatus\nstatus\nbye\n", "-P", fakeSwitch(t), "-p", "pw")
+	if want := "RECV EVENT\n{\n\t\"Event-Name\":\t\"TALK\",\n\t\"X\":\t\"a \\\"b\\\"\",\n\t\"L\":\t[\"c\",\"d\"],\n\t\"_body\":\t\"e\\n\"\n}\n"; !strings.Contains(out, want) {
+		t.Errorf("%q is not in %q", want, out)
 	}
 }
 

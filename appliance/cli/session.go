@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +24,7 @@ type session struct {
 	uuid   string // only log lines of this call
 	filter string // only log lines with this text
 	show   bool   // print events as they come
+	json   bool   // as JSON, for which the subscription asked
 }
 
 // errExit ends the console.
@@ -92,11 +94,12 @@ func (s *session) print(text string) {
 }
 
 // pass sends a command of the event socket and prints the reply.
-func (s *session) pass(ctx context.Context, line, _ string) error {
+func (s *session) pass(ctx context.Context, line, arg string) error {
 	if strings.HasPrefix(line, "event") {
+		format, _, _ := strings.Cut(arg, " ")
 		// Before the first of them can come.
 		s.mu.Lock()
-		s.show = true
+		s.show, s.json = true, strings.EqualFold(format, "json")
 		s.mu.Unlock()
 	}
 	m, err := s.conn.Send(ctx, line)
@@ -166,9 +169,12 @@ func (s *session) follow() {
 				continue
 			}
 			s.mu.Lock()
-			show := s.show
+			show, asJSON := s.show, s.json
 			s.mu.Unlock()
-			if show {
+			switch {
+			case show && asJSON:
+				s.print(eventJSON(e))
+			case show:
 				s.print(eventText(e))
 			}
 		}
@@ -191,6 +197,36 @@ func eventText(e *esl.Event) string {
 	if e.Body != "" {
 		b.WriteString(strings.TrimSuffix(e.Body, "\n") + "\n")
 	}
+	return printable(b.String())
+}
+
+// eventJSON is an event as one object, a line for each header in their order.
+func eventJSON(e *esl.Event) string {
+	var b strings.Builder
+	b.WriteString("RECV EVENT\n{")
+	comma := ""
+	text := func(value any) string {
+		var t strings.Builder
+		enc := json.NewEncoder(&t)
+		enc.SetEscapeHTML(false)
+		_ = enc.Encode(value) // texts and lists of them never fail
+		return strings.TrimSuffix(t.String(), "\n")
+	}
+	member := func(name string, value any) {
+		b.WriteString(comma + "\n\t" + text(name) + ":\t" + text(value))
+		comma = ","
+	}
+	for _, h := range e.Headers {
+		if list := (esl.Headers{h}).Values(h.Name); len(list) != 1 || list[0] != h.Value {
+			member(h.Name, list)
+			continue
+		}
+		member(h.Name, h.Value)
+	}
+	if e.Body != "" {
+		member("_body", e.Body)
+	}
+	b.WriteString("\n}\n\n")
 	return printable(b.String())
 }
 

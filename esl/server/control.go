@@ -77,7 +77,10 @@ func (l *listener) nolinger(*esl.Command, string) answer {
 func (l *listener) sendevent(c *esl.Command, arg string) answer {
 	t, ok := event.ParseType(strings.TrimSpace(arg))
 	if !ok {
-		t = event.Clone
+		// Guides write any name here, and the real one in the head.
+		if t, ok = event.ParseType(c.Headers.Get("Event-Name")); !ok {
+			t = event.Clone
+		}
 	}
 	e := commandEvent(t, c)
 	id := call.NewUUID()

@@ -155,6 +155,11 @@ func TestSendevent(t *testing.T) {
 	if e.Subclass() != "a::b" || e.Get("X") != "one" || e.Body != "body" || e.Get("Event-UUID") != id || len(id) != 36 || e.Get("Command") != "sendevent CUSTOM" {
 		t.Errorf("got %+v", e)
 	}
+	// Any name, and the real one in the head, as guides have it.
+	p.send("sendevent SOME_NAME\nEvent-Name: CUSTOM\nEvent-Subclass: a::b\nSection: 33\n\n")
+	if e := q.event("CUSTOM"); e.Subclass() != "a::b" || e.Get("Section") != "33" {
+		t.Errorf("got %+v", e)
+	}
 }
 
 func TestLog_Lines(t *testing.T) {
