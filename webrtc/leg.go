@@ -281,7 +281,7 @@ func (l *leg) establish(p *peer, a agreement) {
 	l.mu.Lock()
 	l.agreed = a
 	l.mu.Unlock()
-	if p.blind {
+	if !p.expects() {
 		l.ch.Log(call.LogWarning, "%s: the browser named no address; there is no sound unless it finds ours", l.ch.Name())
 	}
 	f := a.format

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pion "github.com/pion/webrtc/v4"
@@ -33,7 +34,7 @@ type peer struct {
 	mid    string        // of the audio section, "" before there is one
 	remote fingerprint   // of the browser's certificate, to know it again
 	near   bool          // the browser is in our own network and needs no outer address
-	blind  bool          // the browser named no address at all: what comes is not waited for
+	blind  atomic.Bool   // the browser named no address at all: what comes is not waited for
 
 	once      sync.Once
 	connected chan struct{} // closed when sound can flow
@@ -127,7 +128,7 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 		return "", fmt.Errorf("webrtc: answer: %w", err)
 	}
 	p.remote, _ = s.secure()
-	p.blind = len(s.cands) == 0 && s.dropped == 0
+	p.blind.Store(len(s.cands) == 0 && s.dropped == 0)
 	t, err := p.transport(ours)
 	if err != nil {
 		return "", err
@@ -185,7 +186,7 @@ func (p *peer) answered(s *section, a *agreement, cands []candidate) error {
 	}
 	p.role = ours
 	p.remote, _ = s.secure()
-	p.blind = len(s.cands) == 0 && s.dropped == 0
+	p.blind.Store(len(s.cands) == 0 && s.dropped == 0)
 	return nil
 }
 
@@ -228,7 +229,7 @@ func (p *peer) wait(ctx context.Context, limit time.Duration) bool {
 }
 
 // expects reports whether the browser can be expected to connect.
-func (p *peer) expects() bool { return !p.blind }
+func (p *peer) expects() bool { return !p.blind.Load() }
 
 // addresses are the transport addresses of the pair that ICE chose.
 func (p *peer) addresses() (local, remote string) {
