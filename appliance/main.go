@@ -98,6 +98,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 		return e.fail(err)
 	}
 	b.banner(e.out)
+	debug.FreeOSMemory() // the start takes more than the switch needs, and Go would keep it
 	hangups := make(chan os.Signal, 1)
 	if !attached(e.out) { // at a terminal SIGHUP says that it was closed, which ends the program
 		signal.Notify(hangups, syscall.SIGHUP)

@@ -309,12 +309,18 @@ func (c *Channel) SetName(name string) {
 func (c *Channel) Vars() *Vars { return c.vars }
 
 // Get returns a channel variable's value, "" if it is not set.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (c *Channel) Get(name string) string {
 	v, _ := c.lookupVar(name)
 	return v
 }
 
 // Set stores a channel variable; an empty value deletes it.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (c *Channel) Set(name, value string) { c.vars.Set(name, value) }
 
 // SetPlain is Set for what a far end said: a ${ in it stands for nothing (it

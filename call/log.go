@@ -218,6 +218,9 @@ func (l *Log) Write(line *LogLine) {
 }
 
 // Printf writes a line for the place it is called from.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (l *Log) Printf(level Level, format string, args ...any) {
 	l.printf(level, LogPlain, "", format, args...)
 }

@@ -161,6 +161,9 @@ func Params(n *Node) ParamList {
 // Get returns the value of the parameter, "" if it is absent. When a parameter
 // stands there twice the last one counts, as in the reference, where each
 // assignment overwrites the one before.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (l ParamList) Get(name string) string {
 	v, _ := l.Lookup(name)
 	return v

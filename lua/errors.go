@@ -20,15 +20,22 @@ type failure struct {
 func (f *failure) Error() string { return f.text }
 
 // raise throws a Lua error with the position of the calling Lua function.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (s *script) raise(L *glua.LState, format string, args ...any) {
 	raise(L, format, args...)
 }
 
+//go:noinline
 func raise(L *glua.LState, format string, args ...any) {
 	L.RaiseError("%s", fmt.Sprintf(format, args...))
 }
 
 // argError is Lua's error about an argument of a library function.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (s *script) argError(L *glua.LState, n int, function, what string) {
 	s.raise(L, "bad argument #%d to '%s' (%s)", n, function, what)
 }

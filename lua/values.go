@@ -48,6 +48,9 @@ func formatG(n float64, precision int, alternate bool) string {
 }
 
 // text is the string of a string or number, "" of anything else.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func text(v glua.LValue) string {
 	switch v := v.(type) {
 	case glua.LString:

@@ -63,6 +63,9 @@ func usage(in *call.Invocation, syntax string) error {
 	return nil
 }
 
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func reply(in *call.Invocation, text string) error {
 	in.Out.WriteString(text)
 	return nil

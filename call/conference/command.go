@@ -20,6 +20,9 @@ type invocation struct {
 	out   strings.Builder
 }
 
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (in *invocation) printf(format string, args ...any) { fmt.Fprintf(&in.out, format, args...) }
 
 func (in *invocation) arg(i int) string {

@@ -93,6 +93,9 @@ func (e *Event) Set(name, value string) {
 // Get returns the first header of that name in any case, or the empty string.
 // name[N] returns element N of an array (0 of a plain header is its value),
 // "_body" the body.
+// Not inlined: it is used at so many places that its copies would be large.
+//
+//go:noinline
 func (e *Event) Get(name string) string {
 	v, _ := e.Lookup(name)
 	return v

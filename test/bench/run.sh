@@ -26,7 +26,7 @@ cp -R "$here/fixtures/conf/." "$tmp/conf/"
 
 export CGO_ENABLED=0
 bin=${SWITCHLET_BIN:-$tmp/switchlet}
-[ -n "${SWITCHLET_BIN:-}" ] || (cd "$top" && go build -trimpath -ldflags '-s -w' -o "$bin" .)
+[ -n "${SWITCHLET_BIN:-}" ] || (cd "$top" && packaging/build.sh "$bin")
 (cd "$here" && go build -o "$tmp/bench" .)
 
 # The suite starts the switch by this command and stops it when it is done.
