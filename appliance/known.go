@@ -35,7 +35,7 @@ var knownParams = map[string]string{
 	"sofia.conf/profile": `ndlb-force-rport accept-blind-auth accept-blind-reg aggressive-nat-detection all-reg-options-ping allow-empty-password
  allow-update apply-inbound-acl apply-nat-acl apply-proxy-acl apply-register-acl auth-calls auth-calls-acl-only auth-messages
  auth-subscriptions auto-jitterbuffer-msec caller-id-type challenge-realm cid-in-1xx codec-prefs context dialplan disable-hold
- disable-register disable-rtp-auto-adjust disable-transfer dtmf-type enable-compact-headers enable-timer ext-rtp-ip ext-sip-ip
+ disable-register disable-rtp-auto-adjust disable-transfer dtmf-type enable-100rel enable-compact-headers enable-timer ext-rtp-ip ext-sip-ip
  fire-transfer-events force-register-db-domain force-register-domain force-subscription-domain force-subscription-expires full-id-in-dialplan hold-music inbound-codec-negotiation
  inbound-codec-prefs inbound-late-negotiation inbound-reg-force-matching-username inbound-use-callid-as-uuid liberal-dtmf
  local-network-acl log-auth-failures manage-presence manual-redirect max-proceeding max-recv-requests-per-second
@@ -45,7 +45,7 @@ var knownParams = map[string]string{
  rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
  session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
- sip-user-ping-max sip-user-ping-min suppress-cng tls tls-only tls-sip-port tls-cert-dir tls-version tls-verify-policy tls-verify-date tls-verify-depth
+ sip-user-ping-max sip-user-ping-min suppress-cng timer-t1x64 tls tls-only tls-sip-port tls-cert-dir tls-version tls-verify-policy tls-verify-date tls-verify-depth
  tls-verify-in-subjects tls-passphrase unregister-on-options-fail user-agent-filter ws-binding wss-binding
  user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params`,
 	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix

@@ -110,8 +110,8 @@ func (l *leg) Ring(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	ch.SetPlain("sip_to_tag", l.localTag)
-	return l.profile.send(tx, l.answerWith(ch, 180, "", nil))
+	_, err = l.sendProvisional(ctx, ch, tx, 180, "", false)
+	return err
 }
 
 // pending is the transaction of an inbound call that is not answered yet; the
@@ -126,26 +126,22 @@ func (l *leg) pending(to legState) (*call.Channel, *wire.ServerTx, error) {
 	return l.ch, l.tx, nil
 }
 
-// Progress sends 183 with SDP.
+// Progress sends 183 with SDP. A caller that made no offer gets one, if it
+// acknowledges that, and is waited for.
 func (l *leg) Progress(ctx context.Context) error {
 	ch, tx, err := l.pending(legRinging)
 	if err != nil {
 		return err
 	}
-	l.mu.Lock()
-	offered := l.sound.offer != nil
-	l.mu.Unlock()
-	if !offered {
-		// Without an offer there is nothing to answer before the 200.
-		return call.ErrNotReady
-	}
-	body, err := l.negotiate(ch)
-	if err != nil {
+	r, err := l.sendProvisional(ctx, ch, tx, 183, "", true)
+	if err != nil || r == nil || !r.offer {
 		return err
 	}
-	l.pending(legEarly)
-	ch.SetPlain("sip_to_tag", l.localTag)
-	return l.profile.send(tx, l.answerWith(ch, 183, "", body))
+	if err := l.acknowledged(ctx); err != nil {
+		return err
+	}
+	_, _, err = l.pending(legEarly)
+	return err
 }
 
 // negotiate agrees on the offer if that is still to be done, attaches the Port
@@ -181,6 +177,9 @@ func (l *leg) Answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := l.acknowledged(ctx); err != nil {
+		return err
+	}
 	l.mu.Lock()
 	offer, early := l.sound.offer, l.state >= legEarly
 	l.mu.Unlock()
@@ -197,7 +196,7 @@ func (l *leg) Answer(ctx context.Context) error {
 		return err
 	}
 	ch.SetPlain("sip_to_tag", l.localTag)
-	res := l.answerWith(ch, 200, "", body)
+	res := l.answerWith(ch, 200, "", l.undescribed(body))
 	acked := make(chan struct{})
 	l.mu.Lock()
 	if l.state == legEnded {
@@ -206,6 +205,7 @@ func (l *leg) Answer(ctx context.Context) error {
 	}
 	l.state, l.acked = legAnswered, acked
 	l.mu.Unlock()
+	l.endAssurance()
 	if err := l.profile.send(tx, res); err != nil {
 		ch.Log(call.LogErr, "sip: answer: %v", err)
 		ch.Hangup(call.CauseNetworkOutOfOrder)
@@ -241,14 +241,13 @@ func (l *leg) awaitAnswer(ctx context.Context, ch *call.Channel, acked chan stru
 const (
 	answerFirst = 500 * time.Millisecond
 	answerMax   = 4 * time.Second
-	answerLimit = 32 * time.Second
 )
 
 // insist repeats a 2xx until the ACK. Without one the call ends.
 func (l *leg) insist(tx *wire.ServerTx, res *wire.Response, acked chan struct{}) {
 	l.profile.background(func(ctx context.Context) {
 		wait := answerFirst
-		deadline := time.NewTimer(answerLimit)
+		deadline := time.NewTimer(l.profile.settings().patience)
 		repeat := time.NewTimer(wait)
 		defer deadline.Stop()
 		defer repeat.Stop()
@@ -317,7 +316,8 @@ func (l *leg) Respond(ctx context.Context, status int, reason string) error {
 	case status == 183:
 		return ch.PreAnswer(ctx)
 	case status < 200:
-		return l.profile.send(tx, l.answerWith(ch, status, reason, nil))
+		_, err := l.sendProvisional(ctx, ch, tx, status, reason, false)
+		return err
 	case status == 302:
 		return l.redirect(ch, reason, 302)
 	}

@@ -81,7 +81,7 @@ func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx)
 		p.respond(req, tx, 500, phrase(500))
 		return
 	}
-	if req.Method == wire.INFO {
+	if req.Method == wire.INFO || req.Method == wire.PRACK {
 		defer l.goOn(seq)
 	} else {
 		l.goOn(seq)
@@ -93,6 +93,8 @@ func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx)
 		l.receiveReinvite(ctx, ch, req, tx)
 	case wire.UPDATE:
 		l.receiveUpdate(ctx, ch, req, tx)
+	case wire.PRACK:
+		l.receivePrack(ctx, ch, req, tx)
 	case wire.INFO:
 		l.receiveInfo(ch, req, tx)
 	case wire.REFER:

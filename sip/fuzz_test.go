@@ -180,3 +180,19 @@ func TestBuckets_MadeUpSources_BoundedTable(t *testing.T) {
 		t.Errorf("%d sources are remembered", len(b.m))
 	}
 }
+
+func FuzzRAck(f *testing.F) {
+	for _, s := range []string{"1 2 INVITE", "0 1 INVITE", "4294967295 4294967295 INVITE", "1 2", "", "-1 2 INVITE", "1  2\tINVITE", "99999999999 1 INVITE"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		rseq, cseq, method, ok := parseRAck(s)
+		if !ok {
+			return
+		}
+		again := strconv.FormatUint(uint64(rseq), 10) + " " + strconv.FormatUint(uint64(cseq), 10) + " " + method
+		if a, b, m, ok := parseRAck(again); !ok || a != rseq || b != cseq || m != method || rseq == 0 {
+			t.Errorf("%q is read as %q, and that as %d %d %q", s, again, a, b, m)
+		}
+	})
+}

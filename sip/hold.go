@@ -79,7 +79,7 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 	defer func() { l.mu.Lock(); l.reinviting = false; l.mu.Unlock() }()
 	body := l.presentOffer(ch)
 	result := make(chan int, 1)
-	auths := 0
+	auths, described := 0, false
 	var req *wire.Request
 	var done func(res *wire.Response, err error)
 	send := func(res *wire.Response) bool {
@@ -105,16 +105,21 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 		case res == nil:
 			result <- 408
 		case res.StatusCode < 200:
+			if res.StatusCode > 100 && l.inOrder(ch, req, res) && hasOption(res, "Require", reliably) && len(res.Body()) > 0 && isType(res, "application/sdp") {
+				if described = l.takeAnswer(ch, res.Body()) == nil; described {
+					l.attach(ch)
+				}
+			}
 		case res.StatusCode < 300:
 			l.mu.Lock()
-			l.learnRoute(res)
+			l.target.learn(res)
 			l.mu.Unlock()
 			ack := l.acknowledge(req, res)
 			l.mu.Lock()
 			l.ack = ack
 			l.mu.Unlock()
 			l.profile.sendACK(ack)
-			if len(res.Body()) > 0 && l.takeAnswer(ch, res.Body()) == nil {
+			if len(res.Body()) > 0 && !described && l.takeAnswer(ch, res.Body()) == nil {
 				l.attach(ch)
 			}
 			result <- 200

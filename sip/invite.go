@@ -110,6 +110,7 @@ func (p *Profile) inboundLeg(req *wire.Request, tx *wire.ServerTx, localTag stri
 	l := &leg{profile: p, callID: req.CallID().Value(), localTag: localTag, started: time.Now(),
 		invite: req, tx: tx, peer: source.Addr(), remoteTag: tag(req.From().Params),
 		remoteSeq: req.CSeq().SeqNo, handled: req.CSeq().SeqNo}
+	l.assured.want = p.assuranceOf(req)
 	l.local = req.To().Value()
 	l.remote = req.From().Value()
 	l.target = target{uri: *req.Contact().Address.Clone(), transport: transport}

@@ -74,6 +74,8 @@ type leg struct {
 	astray      bool            // the INVITE went where the gateway does not name a host
 	redirects   int
 	early       sdpAnswerSource
+	assured     assured // reliable 1xx of ours
+	heard       heard   // reliable 1xx of the far end
 }
 
 // sdpAnswerSource is the To tag of the early dialog whose SDP is in force.
@@ -202,6 +204,7 @@ func (l *leg) finish(ch *call.Channel) {
 		ch.SetMediaStatistics()
 		browser.Close()
 	}
+	l.endAssurance()
 	l.profile.stack.removeLeg(l)
 	l.profile.calls.Add(-1)
 	if counted {

@@ -23,7 +23,11 @@ const (
 
 // allow is the Allow value.
 func (s *settings) allow() string {
-	v := allowMethods + ", NOTIFY"
+	v := allowMethods
+	if s.reliable {
+		v += ", PRACK"
+	}
+	v += ", NOTIFY"
 	if s.managePresence {
 		v += ", PUBLISH, SUBSCRIBE"
 	}
@@ -35,6 +39,9 @@ func (s *settings) supported() string {
 	v := "path, replaces"
 	if s.enableTimer {
 		v = "timer, " + v
+	}
+	if s.reliable {
+		v = reliably + ", " + v
 	}
 	return v
 }
@@ -228,9 +235,15 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 		if again != nil {
 			tx.OnRetransmission(func(res *wire.Response) { again(res) })
 		}
+		// The transaction's own limit is that of the RFC.
+		limit := time.NewTimer(p.settings().patience)
+		defer limit.Stop()
 		for {
 			select {
 			case res := <-tx.Responses():
+				if req.Method == wire.INVITE {
+					limit.Stop()
+				}
 				fn(res, nil)
 				if res.StatusCode >= 200 {
 					return
@@ -246,6 +259,10 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 			case <-refused:
 				tx.Terminate()
 				fn(nil, errRefused)
+				return
+			case <-limit.C:
+				tx.Terminate()
+				fn(nil, wire.ErrTransactionTimeout)
 				return
 			case <-ctx.Done():
 				tx.Terminate()

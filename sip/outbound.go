@@ -347,7 +347,7 @@ func (l *leg) progressed(ch *call.Channel, req *wire.Request, res *wire.Response
 		l.sendCancel(ch, req)
 		return
 	}
-	if ended || res.StatusCode == 100 {
+	if ended || res.StatusCode == 100 || !l.inOrder(ch, req, res) {
 		return
 	}
 	l.learnResponse(ch, res)
@@ -450,7 +450,7 @@ func (l *leg) establish(req *wire.Request, res *wire.Response) (ended bool) {
 	defer l.mu.Unlock()
 	l.remoteTag = tag(res.To().Params)
 	l.remote = res.To().Value()
-	l.learnRoute(res)
+	l.target.learn(res)
 	ended = l.state == legEnded
 	if !ended {
 		l.state = legConfirmed
@@ -458,35 +458,35 @@ func (l *leg) establish(req *wire.Request, res *wire.Response) (ended bool) {
 	return ended
 }
 
-// learnRoute takes the remote target and the route set from a response; l.mu is
-// held. A far end behind NAT is reached the way the INVITE went.
-func (l *leg) learnRoute(res *wire.Response) {
+// learn takes the remote target and the route set from a response. A far end behind
+// NAT is reached the way the INVITE went.
+func (t *target) learn(res *wire.Response) {
 	if rr := res.GetHeaders("Record-Route"); len(rr) > 0 {
-		l.target.route = nil
+		t.route = nil
 		for i := len(rr) - 1; i >= 0; i-- {
-			l.target.route = append(l.target.route, rr[i].Value())
+			t.route = append(t.route, rr[i].Value())
 		}
-		l.target.next = ""
+		t.next = ""
 	}
 	c := res.Contact()
 	if c == nil || c.Address.Wildcard || c.Address.Host == "" {
 		return
 	}
-	before := l.target.uri
-	l.target.uri = *c.Address.Clone()
-	if len(l.target.route) > 0 {
+	before := t.uri
+	t.uri = *c.Address.Clone()
+	if len(t.route) > 0 {
 		return
 	}
 	sent := addrOf(uriDestination(&before))
-	natted := l.target.next != "" && l.target.next != uriDestination(&before)
+	natted := t.next != "" && t.next != uriDestination(&before)
 	private := addrOf(c.Address.Host)
-	if natted || l.target.transport != "udp" || private.IsValid() && private.IsPrivate() && sent.IsValid() && !sent.IsPrivate() && !sent.IsLoopback() {
-		if l.target.next == "" {
-			l.target.next = uriDestination(&before)
+	if natted || t.transport != "udp" || private.IsValid() && private.IsPrivate() && sent.IsValid() && !sent.IsPrivate() && !sent.IsLoopback() {
+		if t.next == "" {
+			t.next = uriDestination(&before)
 		}
 		return
 	}
-	l.target.next = ""
+	t.next = ""
 }
 
 // acknowledge builds the ACK of a 2xx.

@@ -83,8 +83,8 @@ func (p *Profile) sane(req *wire.Request, tx *wire.ServerTx) bool {
 		p.respond(req, tx, 483, phrase(483))
 		return false
 	}
-	if v := header(req, "Require"); v != "" && req.Method != wire.ACK && req.Method != wire.CANCEL {
-		if unknown := p.unsupported(v); unknown != "" {
+	if req.Method != wire.ACK && req.Method != wire.CANCEL {
+		if unknown := p.unsupported(req); unknown != "" {
 			p.respond(req, tx, 420, phrase(420), field{"Unsupported", unknown})
 			return false
 		}
@@ -93,18 +93,24 @@ func (p *Profile) sane(req *wire.Request, tx *wire.ServerTx) bool {
 }
 
 // unsupported lists the option tags of Require that we do not have.
-func (p *Profile) unsupported(require string) string {
+func (p *Profile) unsupported(req *wire.Request) string {
 	var out []string
 	s := p.settings()
-	for tag := range strings.SplitSeq(require, ",") {
-		switch tag = strings.TrimSpace(tag); strings.ToLower(tag) {
-		case "", "replaces", "path", "norefersub", "tdialog":
-		case "timer":
-			if !s.enableTimer {
+	for _, h := range req.GetHeaders("Require") {
+		for tag := range strings.SplitSeq(h.Value(), ",") {
+			tag = strings.TrimSpace(tag)
+			have := false
+			switch strings.ToLower(tag) {
+			case "", "replaces", "path", "norefersub", "tdialog":
+				have = true
+			case "timer":
+				have = s.enableTimer
+			case reliably:
+				have = s.reliable
+			}
+			if !have {
 				out = append(out, tag)
 			}
-		default:
-			out = append(out, tag)
 		}
 	}
 	return strings.Join(out, ", ")

@@ -87,6 +87,8 @@ type settings struct {
 
 	sessionTimeout int
 	enableTimer    bool
+	reliable       bool          // enable-100rel
+	patience       time.Duration // 64*T1: how long an answer waits for its ACK, a reliable 1xx for its PRACK, an INVITE for any response
 	minSE          int
 
 	callerIDType    string
@@ -192,9 +194,6 @@ func readSettings(n *conf.Node, globals *conf.Globals, domains []string, warn fu
 	if s.security, err = readTLS(p); err != nil {
 		return nil, fmt.Errorf("sip: %s: profile %s: %w", n.Where(), s.name, err)
 	}
-	if p.Bool("enable-100rel", false) {
-		warn("%s: profile %s: enable-100rel has no effect: provisional responses are not sent reliably", n.Where(), s.name)
-	}
 	return s, nil
 }
 
@@ -288,6 +287,11 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.wsBinding, s.wssBinding = p.Get("ws-binding"), p.Get("wss-binding")
 	s.sessionTimeout = p.Int("session-timeout", 0)
 	s.enableTimer = p.Bool("enable-timer", true)
+	s.reliable = p.Bool("enable-100rel", false)
+	s.patience = patienceMax
+	if n := p.Int("timer-T1X64", 0); n > 0 {
+		s.patience = min(patienceMax, time.Duration(n)*time.Millisecond)
+	}
 	s.minSE = max(p.Int("minimum-session-expires", 90), 90)
 	s.callerIDType = or(strings.ToLower(p.Get("caller-id-type")), "rpid")
 	s.passCalleeID = p.Bool("pass-callee-id", true)
@@ -316,6 +320,9 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.manualRedirect = p.Bool("manual-redirect", false)
 	s.agentFilter = p.Get("user-agent-filter")
 }
+
+// patienceMax is 64*T1 of the RFC's T1, at which the transactions end in any case.
+const patienceMax = 32 * time.Second
 
 // localAddress reads an address of ours: an IP, or "" and "auto" for the
 // machine's own.

@@ -36,9 +36,13 @@ type Call struct {
 	byeWith  *sip.Request // the BYE that ended it
 	cancel   bool
 
-	ringing  chan struct{} // closed at the first 180 or 183
-	done     chan struct{} // closed at the final response or the answer
-	ended    chan struct{} // closed when the call is over
+	ringing  chan struct{}      // closed at the first 180 or 183
+	done     chan struct{}      // closed at the final response or the answer
+	ended    chan struct{}      // closed when the call is over
+	early    chan *sip.Response // 1xx that want a PRACK
+	pracks   chan *sip.Request
+	lose     int // PRACKs that are not answered
+	assure   int // RSeq of the answer to the next re-INVITE, 0: it is a 200
 	reinvite chan *sip.Request
 	notify   chan *sip.Request
 	once     sync.Once
@@ -52,7 +56,7 @@ func (p *Phone) newCall(id, tag string) (*Call, error) {
 		return nil, err
 	}
 	c := &Call{Sound: s, phone: p, id: id, tag: tag, ringing: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}),
-		reinvite: make(chan *sip.Request, 16), notify: make(chan *sip.Request, 16)}
+		early: make(chan *sip.Response, 16), pracks: make(chan *sip.Request, 16), reinvite: make(chan *sip.Request, 16), notify: make(chan *sip.Request, 16)}
 	p.mu.Lock()
 	p.calls[id+tag] = c
 	p.mu.Unlock()
@@ -181,8 +185,15 @@ func (c *Call) run(uri string) {
 		for _, h := range p.Headers {
 			r.AppendHeader(sip.NewHeader(h[0], h[1]))
 		}
-		r.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-		r.SetBody(c.Sound.offer(sdp.SendRecv))
+		if p.Reliable == "Require" {
+			r.AppendHeader(sip.NewHeader("Require", "100rel"))
+		}
+		if p.NoOffer {
+			r.SetBody(nil)
+		} else {
+			r.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+			r.SetBody(c.Sound.offer(sdp.SendRecv))
+		}
 		challenge = c.attempt(r)
 		if challenge == nil {
 			return
@@ -246,12 +257,18 @@ func (c *Call) progress(r *sip.Request, res *sip.Response) {
 	if res.StatusCode == 100 {
 		return
 	}
-	if len(res.Body()) > 0 {
+	if len(res.Body()) > 0 && !c.phone.NoOffer {
 		c.Sound.answered(res.Body())
 	}
 	c.mu.Lock()
 	c.status, c.reason = res.StatusCode, res.Reason
 	c.mu.Unlock()
+	if res.GetHeader("RSeq") != nil {
+		select {
+		case c.early <- res:
+		default:
+		}
+	}
 	c.rang.Do(func() { close(c.ringing) })
 	if cancel {
 		c.sendCancel(r)
@@ -510,6 +527,9 @@ func (c *Call) receive(r *sip.Request, tx *sip.ServerTx) {
 		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
 		c.release()
 	case sip.INVITE, sip.UPDATE:
+		if c.assured(r, tx) {
+			return
+		}
 		res := sip.NewResponseFromRequest(r, 200, "OK", nil)
 		if len(r.Body()) > 0 {
 			s, err := sdp.Parse(r.Body())
@@ -528,6 +548,17 @@ func (c *Call) receive(r *sip.Request, tx *sip.ServerTx) {
 		}
 		tx.Respond(res)
 		push(c.reinvite, r)
+	case sip.PRACK:
+		c.mu.Lock()
+		lost := c.lose > 0
+		if lost {
+			c.lose--
+		}
+		c.mu.Unlock()
+		if !lost {
+			tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
+		}
+		push(c.pracks, r)
 	case sip.NOTIFY:
 		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
 		push(c.notify, r)

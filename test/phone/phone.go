@@ -40,6 +40,10 @@ type Options struct {
 	Headers        [][2]string    // added to every INVITE
 	AuthUser       string         // other than User
 	NoDigits       bool           // no telephone-event in SDP
+	// Reliable is the header of an INVITE that says 100rel (RFC 3262): Supported or
+	// Require; "" says nothing. Acknowledging is the test's: Call.Prack.
+	Reliable string
+	NoOffer  bool // an INVITE has no SDP
 	// Crypto is the suite of SRTP (RFC 4568) that is offered and wanted:
 	// AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM; "" is plain RTP. Best offers it with
 	// RTP/AVP, else it is RTP/SAVP.
@@ -196,7 +200,11 @@ func (p *Phone) request(method sip.RequestMethod, uri, from, to, callID string, 
 	r.AppendHeader(sip.NewHeader("Contact", p.contact()))
 	r.AppendHeader(sip.NewHeader("User-Agent", "phone"))
 	r.AppendHeader(sip.NewHeader("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE"))
-	r.AppendHeader(sip.NewHeader("Supported", "replaces, timer"))
+	supported := "replaces, timer"
+	if p.Reliable == "Supported" {
+		supported += ", 100rel"
+	}
+	r.AppendHeader(sip.NewHeader("Supported", supported))
 	r.SetTransport(strings.ToUpper(p.Transport))
 	r.SetDestination(p.Server.String())
 	if p.Transport == "udp" {
