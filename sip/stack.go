@@ -68,7 +68,10 @@ type Stack struct {
 	hints    *buckets // lines about refused passwords, one a second and source
 	dialogs  *tally   // calls a source holds
 	watchers *watchers
-	proxied  sync.Map // by netip.AddrPort: connections that a proxy made for others
+	// What was said of accounts' messages, and what ends the listening.
+	summaries summaries
+	deaf      func()
+	proxied   sync.Map // by netip.AddrPort: connections that a proxy made for others
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -109,6 +112,7 @@ func (s *Stack) Start(ctx context.Context) error {
 	if cfg == nil {
 		return errors.New("sip: there is no sofia.conf: add autoload_configs/sofia.conf.xml with at least one profile")
 	}
+	s.deaf = s.Switch.Bus.Handle(event.MessageWaiting, "", s.messageWaiting)
 	var failed []error
 	for _, n := range cfg.Child("profiles").ChildrenNamed("profile") {
 		if err := s.startProfile(n); err != nil {
@@ -160,6 +164,9 @@ const webProfile = "internal"
 
 // Close ends all profiles: gateways unregister, calls end, sockets close.
 func (s *Stack) Close() {
+	if s.deaf != nil {
+		s.deaf()
+	}
 	for _, p := range s.Profiles() {
 		p.stop(call.CauseSystemShutdown)
 	}

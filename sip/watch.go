@@ -60,6 +60,7 @@ type watch struct {
 	lines     []line // that were told last
 	others    []line // of what is no channel, by events
 	said      *said
+	summary   string // what was said last of the account's messages
 }
 
 // said is a state that a program or an application stated by an event.
@@ -98,7 +99,7 @@ func (ws *watchers) find(callID, localTag string) *watch {
 // renew begins a subscription, makes it last on, or lets it end with the next NOTIFY
 // (zero). It reports false where there are too many.
 func (ws *watchers) renew(w *watch, t *target, contact string, last time.Duration) bool {
-	if last > 0 && w.pack != summaryPackage && !ws.add(w) {
+	if last > 0 && !ws.add(w) {
 		return false
 	}
 	w.mu.Lock()

@@ -1,6 +1,7 @@
 package calls
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -114,5 +115,30 @@ func TestMessages_EchoOfTheBuiltInTree(t *testing.T) {
 	write(t, alice, "9196", "${status} & ${hupall()}")
 	if m := text(t, alice); string(m.Body()) != "Hello, you said: ${status} & ${hupall()}" {
 		t.Errorf("the answer is %q", m.Body())
+	}
+}
+
+// The lamp of a registered phone is switched by a script, as the guides to Lua have it:
+// the built-in tree, its domain, nothing configured.
+func TestMessageWaiting_ScriptSwitchesTheLamp(t *testing.T) {
+	b := box.Start(t, box.Setup{Scripts: map[string]string{"lamp.lua": `local event = freeswitch.Event("message_waiting");
+event:addHeader("MWI-Messages-Waiting", argv[1]);
+event:addHeader("MWI-Message-Account", "sip:1000@" .. freeswitch.getGlobalVariable("domain"));
+event:addHeader("Sofia-Profile", "internal");
+event:fire();`}})
+	p := desk(t, b, "1000")
+	register(t, p)
+	c := b.ESL(t)
+	for _, state := range []string{"yes", "no"} {
+		b.API(t, c, "luarun lamp.lua "+state)
+		limit := time.After(20 * time.Second)
+		for lit := false; !lit; {
+			select {
+			case m := <-p.Messages():
+				lit = m.Method == sip.NOTIFY && strings.HasPrefix(string(m.Body()), "Messages-Waiting: "+state+"\r\n")
+			case <-limit:
+				t.Fatalf("no NOTIFY says %s", state)
+			}
+		}
 	}
 }
