@@ -59,6 +59,24 @@ func (l *leg) goOn(seq uint32) {
 	}
 }
 
+// proven asks for credentials inside a call that began with some, where the profile
+// wants that of each request (auth-all-packets); they are to be the same user's.
+func (l *leg) proven(ctx context.Context, req *wire.Request, tx *wire.ServerTx) bool {
+	p := l.profile
+	if l.username == "" || !p.settings().authAll {
+		return true
+	}
+	g := p.verify(ctx, req, or(header(req, "Authorization"), header(req, "Proxy-Authorization")))
+	if g.verdict == admitted && g.auth.username != l.username {
+		g.verdict = forbidden
+	}
+	if g.verdict != admitted {
+		p.deny(req, tx, g, 401)
+		return false
+	}
+	return true
+}
+
 // receive gets the requests inside the leg's dialog.
 func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx) {
 	p := l.profile
@@ -79,6 +97,9 @@ func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx)
 		return
 	case seq < last:
 		p.respond(req, tx, 500, phrase(500))
+		return
+	case !l.proven(ctx, req, tx):
+		l.goOn(seq)
 		return
 	}
 	if req.Method == wire.INFO || req.Method == wire.PRACK {

@@ -140,7 +140,7 @@ func FuzzMessage(f *testing.F) {
 		var v varList
 		v.uri("sip_req", &req.Recipient)
 		v.routes(req)
-		v.identities(req)
+		v.identities(req, "user-domain")
 		v.headers(req)
 		v.references(req)
 		channelUser(req.From())

@@ -59,6 +59,9 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 	p.send(tx, trying)
 
 	l := p.inboundLeg(req, tx, localTag)
+	if g.sent && g.user != nil {
+		l.username = g.auth.username
+	}
 	var offer *sdp.Session
 	if body := req.Body(); len(body) > 0 && isType(req, "application/sdp") {
 		var err error
@@ -235,8 +238,7 @@ func (p *Profile) callerOf(req *wire.Request) (number, name string, hide hidden)
 		if value == "" {
 			return nameAddr{}, false
 		}
-		first, _, _ := strings.Cut(value, ">,")
-		a, err := parseNameAddr(first)
+		a, err := parseNameAddr(firstAddress(value))
 		if err != nil {
 			return a, false
 		}

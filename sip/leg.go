@@ -33,6 +33,7 @@ type leg struct {
 	callID   string
 	localTag string
 	source   netip.Addr // of an inbound call, counted in Stack.dialogs
+	username string     // that the INVITE was authenticated with, "" if it was not
 	started  time.Time
 
 	mu        sync.Mutex

@@ -38,6 +38,7 @@ type settings struct {
 	authMessages      bool
 	authSubscriptions bool
 	authACLOnly       bool
+	authAll           bool // requests inside a call that was authenticated are, too
 	blindAuth         bool
 	blindReg          bool
 	inboundACL        []aclRule
@@ -92,6 +93,7 @@ type settings struct {
 	minSE          int
 
 	callerIDType    string
+	assertedAs      string // p-asserted-id-parse: user-domain or verbatim; else the user alone
 	passCalleeID    bool
 	cidInRinging    bool
 	managePresence  bool
@@ -202,6 +204,7 @@ func (s *settings) readAccess(p conf.ParamList) {
 	s.authCalls = p.Bool("auth-calls", false)
 	s.authMessages = p.Bool("auth-messages", true)
 	s.authSubscriptions = p.Bool("auth-subscriptions", true)
+	s.authAll = p.Bool("auth-all-packets", false)
 	s.authACLOnly = p.Bool("auth-calls-acl-only", false)
 	s.blindAuth = p.Bool("accept-blind-auth", false)
 	s.blindReg = p.Bool("accept-blind-reg", false)
@@ -294,6 +297,7 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	}
 	s.minSE = max(p.Int("minimum-session-expires", 90), 90)
 	s.callerIDType = or(strings.ToLower(p.Get("caller-id-type")), "rpid")
+	s.assertedAs = strings.ToLower(p.Get("p-asserted-id-parse"))
 	s.passCalleeID = p.Bool("pass-callee-id", true)
 	s.cidInRinging = p.Bool("cid-in-1xx", true)
 	s.managePresence = p.Bool("manage-presence", false)

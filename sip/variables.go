@@ -80,7 +80,7 @@ func (p *Profile) inviteVars(l *leg, req *wire.Request, g grant, offer *sdp.Sess
 		v.add("sip_contact_params", params.ToString(';'))
 	}
 	v.routes(req)
-	v.identities(req)
+	v.identities(req, s.assertedAs)
 	v.add("rtp_use_codec_string", s.codecsIn)
 	v.add("sip_user_agent", header(req, "User-Agent"))
 	v.add("sip_subject", get(req, "Subject"))
@@ -131,13 +131,44 @@ func (v *varList) routes(req *wire.Request) {
 	}
 }
 
-// identities adds the headers about who calls.
-func (v *varList) identities(req *wire.Request) {
+// firstAddress is the first of the addresses of a header.
+func firstAddress(value string) string {
+	first, _, more := strings.Cut(value, ">,")
+	if more {
+		first += ">"
+	}
+	return first
+}
+
+// assertedIdentity is what a variable tells of P-Asserted-Identity, "" without a user.
+func assertedIdentity(value, as string) string {
+	a, err := parseNameAddr(firstAddress(value))
+	user := a.uri.User
+	if raw := a.uri.Raw(); raw != "" {
+		user, _, _ = strings.Cut(raw, ";") // tel:
+	}
+	switch {
+	case err != nil || user == "":
+		return ""
+	case as == "verbatim":
+		return value
+	case as == "user-domain" && a.uri.Host != "":
+		return user + "@" + a.uri.Host
+	}
+	return user
+}
+
+// identities adds the headers about who calls. asserted is how much of
+// P-Asserted-Identity is told: user-domain, verbatim, or the user alone.
+func (v *varList) identities(req *wire.Request, asserted string) {
 	kind := ""
 	for _, h := range []struct{ header, kind string }{{"Remote-Party-ID", "rpid"}, {"P-Asserted-Identity", "pid"}, {"P-Preferred-Identity", "pid"}} {
 		if value := header(req, h.header); value != "" {
-			v.add("sip_"+h.header, value)
 			kind = h.kind
+			if h.header == "P-Asserted-Identity" {
+				value = assertedIdentity(value, asserted)
+			}
+			v.add("sip_"+h.header, value)
 		}
 	}
 	v.add("sip_cid_type", kind)

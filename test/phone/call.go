@@ -356,7 +356,25 @@ func (c *Call) Request(method sip.RequestMethod, contentType, body string, heade
 	} else {
 		r.SetBody(nil)
 	}
-	return c.phone.do(r)
+	res, err := c.phone.do(r)
+	if err != nil || res.StatusCode != 401 || !c.phone.Proves {
+		return res, err
+	}
+	again, err := c.inside(method)
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range headers {
+		again.AppendHeader(sip.NewHeader(h[0], h[1]))
+	}
+	if body != "" {
+		again.AppendHeader(sip.NewHeader("Content-Type", contentType))
+	}
+	if err := c.phone.authorise(again, res, 1); err != nil {
+		return nil, err
+	}
+	again.SetBody([]byte(body))
+	return c.phone.do(again)
 }
 
 // Overtaken sends two requests inside the call, the second of them first and the
