@@ -339,8 +339,9 @@ func TestChannels_ListsAndErrors(t *testing.T) {
 		t.Errorf("unsubscribe: %v", e)
 	}
 	// A call of one's own is a channel, too.
-	b.dials(p, "mine", "park")
+	c, _ := b.dials(p, "mine", "park")
 	p.result("verto.subscribe", fields{"eventChannel": "mine"})
+	until(t, "the call state", func() bool { return c.CallState().String() == "ACTIVE" })
 	// Who subscribes late is told of the calls there are.
 	p.result("verto.subscribe", fields{"eventChannel": "presence.1000@test"})
 	e := p.next("verto.event")
