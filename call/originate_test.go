@@ -195,6 +195,30 @@ func TestOriginate_WithAleg_PassesStagesOn(t *testing.T) {
 	}
 }
 
+// A caller whose channel has ringback hears it, for which his early media is opened,
+// when the other end rings, or at once with instant_ringback.
+func TestOriginate_RingbackOpensEarlyMedia(t *testing.T) {
+	for _, c := range []struct {
+		name, ringback, url, want string
+	}{
+		{"a tone", "%(2000,4000,440,480)", "phone/ring 100", "EARLY"},
+		{"silence", "silence", "phone/ring 100", "EARLY"},
+		{"nothing has rung yet", "%(2000,4000,440,480)", "phone/ring 5000", "RINGING"},
+		{"at once", "%(2000,4000,440,480)", "{instant_ringback=true}phone/ring 5000", "EARLY"},
+		{"none", "", "{instant_ringback=true}phone/ring 100", "RINGING"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				a := b.run("a", "set ringback="+c.ringback, "bridge "+c.url)
+				b.after(time.Second)
+				if got := a.CallState().String(); got != c.want {
+					t.Errorf("the caller is %s, want %s", got, c.want)
+				}
+			})
+		})
+	}
+}
+
 func TestOriginate_AlegHangsUpWhileRinging(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		a := b.run("a", "bridge phone/ring 100,phone/ring 200")

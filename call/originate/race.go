@@ -72,6 +72,9 @@ func (r *race) run(ctx context.Context, list []dialstring.Leg) (*call.Channel, e
 	if len(r.legs) == 0 {
 		return nil, r.cause()
 	}
+	if a := r.opts.Originator; a != nil && a.Get("ringback") != "" && r.settings.on("instant_ringback") {
+		r.ring(ctx)
+	}
 	return r.watch(ctx, time.Now().Add(timeout))
 }
 
@@ -471,23 +474,27 @@ func (r *race) earlyCounts(c *call.Channel) bool {
 	return false
 }
 
-// ring passes ringing on to the A leg, or plays its ringback.
+// ring passes ringing on to the A leg: as the sound that its variable ringback
+// names (transfer_ringback, once it is answered), for which its early media is
+// opened, else as a signal.
 func (r *race) ring(ctx context.Context) {
 	if r.ringing {
 		return
 	}
 	r.ringing = true
 	a := r.opts.Originator
-	if a == nil || r.settings.on("ignore_ring_ready") {
-		return
-	}
-	if !a.MediaReady() {
-		a.RingReady(ctx)
+	if a == nil {
 		return
 	}
 	tone := a.Get("ringback")
 	if v := a.Get("transfer_ringback"); a.Answered() && v != "" {
 		tone = v
+	}
+	if !a.MediaReady() && (tone == "" || a.PreAnswer(ctx) != nil) {
+		if !r.settings.on("ignore_ring_ready") {
+			a.RingReady(ctx)
+		}
+		return
 	}
 	if tone == "" || strings.EqualFold(tone, "silence") {
 		return

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/switchlet/switchlet/test/box"
 	"github.com/switchlet/switchlet/test/phone"
@@ -20,10 +21,27 @@ const rooms = `<include>
  <action application="set" data="hangup_after_bridge=true"/><action application="bridge" data="user/$1@${domain_name}"/></condition></extension>
 <extension name="tabs_alone"><condition field="destination_number" expression="^5(1\d\d\d)$">
  <action application="bridge" data="verto.rtc/$1@${domain_name}"/></condition></extension>
+<extension name="with_tones"><condition field="destination_number" expression="^6(1\d\d\d)$">
+ <action application="set" data="ringback=%(2000,4000,440,480)"/><action application="set" data="hold_music=tone_stream://%(60000,0,620)"/>
+ <action application="bridge" data="user/$1@${domain_name}"/></condition></extension>
 </include>`
 
 func vertoBox(t *testing.T) *box.Box {
 	return box.Start(t, box.Setup{Files: map[string]string{"dialplan/default/00_rooms.xml": rooms}})
+}
+
+// deskPhone is a registered phone.
+func deskPhone(t *testing.T, b *box.Box, user string) *phone.Phone {
+	t.Helper()
+	p, err := phone.New(phone.Options{User: user, Password: b.Password, Domain: "127.0.0.1", Server: netip.MustParseAddrPort(b.Addr(box.SIP))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(p.Close)
+	if res, err := p.Register(600); err != nil || res.StatusCode != 200 {
+		t.Fatalf("register: %v %v", res, err)
+	}
+	return p
 }
 
 func wantBye(t *testing.T, p *tab, id any, cause string, code float64) {
@@ -37,14 +55,7 @@ func wantBye(t *testing.T, p *tab, id any, cause string, code float64) {
 // are told why they ring no more, and each end of a call tells the other why.
 func TestVerto_AUserRingsEverywhere(t *testing.T) {
 	b := vertoBox(t)
-	desk, err := phone.New(phone.Options{User: "1001", Password: b.Password, Domain: "127.0.0.1", Server: netip.MustParseAddrPort(b.Addr(box.SIP))})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer desk.Close()
-	if res, err := desk.Register(600); err != nil || res.StatusCode != 200 {
-		t.Fatalf("register: %v %v", res, err)
-	}
+	desk := deskPhone(t, b, "1001")
 	alice := openTab(t, b, "1000", "alice")
 	first, second := openTab(t, b, "1001", "first"), openTab(t, b, "1001@127.0.0.1", "second")
 
@@ -122,6 +133,95 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	box.Eventually(t, patience, "the caller is at 9196", func() bool {
 		return strings.Contains(b.API(t, c, "show channels"), ",echo,") && b.API(t, c, "uuid_getvar one destination_number") == "9196"
 	})
+}
+
+// The browser hears the phone ring where the dialplan says so; the phone hears music
+// while the browser holds the call, and no longer.
+func TestVerto_RingbackAndHoldMusic(t *testing.T) {
+	b := vertoBox(t)
+	desk, alice := deskPhone(t, b, "1003"), openTab(t, b, "1000", "alice")
+	alice.call("one", "61003")
+	ringing := <-desk.Incoming()
+	if err := ringing.Ring(); err != nil {
+		t.Fatal(err)
+	}
+	if media := alice.next("verto.media"); media["callID"] != "one" || media["sdp"] == nil {
+		t.Errorf("media: %v", media)
+	}
+	if err := ringing.Answer(); err != nil {
+		t.Fatal(err)
+	}
+	if answer := alice.next("verto.answer"); answer["sdp"] != nil {
+		t.Error("the answer repeats the description")
+	}
+	if shown := alice.next("verto.display"); shown["callID"] != "one" || shown["display_number"] != "1003" {
+		t.Errorf("display: %v", shown)
+	}
+	level := func(want bool) func() bool {
+		return func() bool {
+			ringing.Forget()
+			h, err := ringing.Listen(620, 200*time.Millisecond)
+			return (err == nil && h.Level > 0.05) == want
+		}
+	}
+	for range 2 {
+		if r := alice.modify("one", "hold", nil); r["holdState"] != "held" {
+			t.Errorf("hold: %v", r)
+		}
+		box.Eventually(t, patience, "the phone hears music", level(true))
+		if r := alice.modify("one", "unhold", nil); r["holdState"] != "active" {
+			t.Errorf("unhold: %v", r)
+		}
+		box.Eventually(t, patience, "the music ends", level(false))
+	}
+	if err := ringing.Hangup(); err != nil {
+		t.Fatal(err)
+	}
+	wantBye(t, alice, "one", "NORMAL_CLEARING", 16)
+}
+
+// Two calls of a browser become one of the two others; both own legs end, each told why.
+func TestVerto_AttendedTransfer(t *testing.T) {
+	b := vertoBox(t)
+	c := b.ESL(t)
+	alice, bob, carol := openTab(t, b, "1000", "alice"), openTab(t, b, "1001", "bob"), openTab(t, b, "1002", "carol")
+	alice.call("one", "51001")
+	in := bob.next("verto.invite")
+	bob.result("verto.answer", about(in["callID"], fields{"sdp": description("active")}))
+	alice.next("verto.answer")
+	carol.call("two", "51000")
+	own := alice.next("verto.invite")["callID"].(string)
+	alice.result("verto.answer", about(own, fields{"sdp": description("active")}))
+	carol.next("verto.answer")
+	joined := func(a, b2 string) func() bool {
+		return func() bool { return b.API(t, c, "uuid_getvar "+a+" bridge_uuid") == b2 }
+	}
+	box.Eventually(t, patience, "both bridges", func() bool { return joined("one", in["callID"].(string))() && joined("two", own)() })
+	if r := alice.modify("one", "replace", fields{"replaceCallID": own}); r["callID"] != "one" || r["action"] != "replace" {
+		t.Errorf("replace: %v", r)
+	}
+	for _, id := range []string{"one", own} {
+		bye := alice.wait("bye", func(m fields) bool {
+			p, _ := m["params"].(fields)
+			return m["method"] == "verto.bye" && p["callID"] == id
+		})["params"].(fields)
+		if bye["cause"] != "ATTENDED_TRANSFER" || bye["causeCode"] != 801.0 {
+			t.Errorf("bye: %v", bye)
+		}
+	}
+	box.Eventually(t, patience, "the new bridge", joined("two", in["callID"].(string)))
+	if v := b.API(t, c, "uuid_getvar two transfer_source"); !strings.Contains(v, ":att_xfer:1000@127.0.0.1/1000@127.0.0.1") {
+		t.Errorf("transfer_source %q", v)
+	}
+	for _, p := range []*tab{bob, carol} {
+		other := map[*tab]string{bob: "1002", carol: "1001"}[p]
+		p.wait("display of "+other, func(m fields) bool {
+			params, _ := m["params"].(fields)
+			return m["method"] == "verto.display" && params["display_number"] == other
+		})
+	}
+	bob.result("verto.bye", about(in["callID"], nil))
+	wantBye(t, carol, "two", "NORMAL_CLEARING", 16)
 }
 
 // A conference as pages see it: joining, the live array, chat, messages, a moderator's
