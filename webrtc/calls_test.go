@@ -293,6 +293,37 @@ func TestRecovery_BrowserThatDoesNotTakeItsCallUpLosesIt(t *testing.T) {
 	p.next("verto.bye")
 }
 
+// uuid_media_reneg lets the page take its call up with another codec, and only for
+// that long it is silent.
+func TestRenegotiate_GoesByAttach(t *testing.T) {
+	b := newBox(t, nil)
+	p := b.login("1000", "secret", "s1")
+	c, _ := b.dials(p, "r", "9196")
+	again := c.Leg().(call.Renegotiator)
+	if err := again.Renegotiate(t.Context(), "GSM", true); err == nil {
+		t.Error("a codec that browsers do not have")
+	}
+	must(t, again.Renegotiate(t.Context(), "PCMU", true))
+	offer, _ := p.next("verto.attach")["sdp"].(string)
+	if !strings.Contains(offer, "PCMU/8000") || strings.Contains(offer, "opus") {
+		t.Errorf("offer: %s", offer)
+	}
+	w := newBrowser(t, pion.MimeTypePCMU, 8000, 1)
+	p.result("verto.attach", fields{"sdp": w.answer(offer), "dialogParams": about("r", "")})
+	if got := c.Get("rtp_use_codec_name"); got != "PCMU" {
+		t.Errorf("the codec is %s", got)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go w.talk(ctx, 160)
+	w.hear(patience)
+	p.ws.CloseNow()
+	until(t, "the detachment", func() bool { return b.s.online("s1") == nil })
+	if err := again.Renegotiate(t.Context(), "", false); err == nil {
+		t.Error("with nobody there")
+	}
+}
+
 func TestChannels_ListsAndErrors(t *testing.T) {
 	b := newBox(t, nil)
 	p := b.login("1000", "secret", "s1")

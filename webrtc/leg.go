@@ -50,10 +50,11 @@ type leg struct {
 	peer     *peer
 	next     *peer // offered by verto.attach, not answered yet
 	agreed   agreement
-	told     bool      // verto.media or an answer with SDP was sent
-	byed     bool      // the browser ended the call, or was told
-	detached time.Time // since when it waits: for a socket, or for the answer to verto.attach
-	display  [2]string // name and number sent last
+	allowed  []codec.Pref // what verto.attach may agree on; nil: the codec in force
+	told     bool         // verto.media or an answer with SDP was sent
+	byed     bool         // the browser ended the call, or was told
+	detached time.Time    // since when it waits: for a socket, or for the answer to verto.attach
+	display  [2]string    // name and number sent last
 	reported time.Time
 	music    func() // ends the music that a held partner hears
 	gone     bool   // released

@@ -14,12 +14,13 @@ import (
 // offered by verto.attach; people are asked for their microphone in between.
 const attachLimit = time.Minute
 
-// detach is told when the session's socket is gone (spec/verto.md §6).
-func (l *leg) detach(k *socket, now time.Time) {
+// detach is told when the session's socket is gone (spec/verto.md §6). True means
+// that the call waits for the browser.
+func (l *leg) detach(k *socket, now time.Time) (waits bool) {
 	l.mu.Lock()
 	if l.socket != k || l.gone {
 		l.mu.Unlock()
-		return
+		return false
 	}
 	l.socket = nil
 	old, next := l.peer, l.next
@@ -32,12 +33,11 @@ func (l *leg) detach(k *socket, now time.Time) {
 	switch {
 	case !answered:
 		l.ch.Hangup(call.CauseDestinationOutOfOrder)
-		return
+		return false
 	case !l.keep:
 		l.ch.Hangup(call.CauseNormalClearing)
-		return
+		return false
 	}
-	l.ch.Log(call.LogNotice, "%s: the browser is gone, waiting %d s for it", l.ch.Name(), l.server.settings().detach)
 	if agreed.format.Codec != nil {
 		l.ch.Port().OnTimeout(0, nil)
 		l.ch.Port().Attach(media.Null(), agreed.format, agreed.dtmf)
@@ -47,13 +47,37 @@ func (l *leg) detach(k *socket, now time.Time) {
 			p.wire.Close()
 		}
 	}
+	return true
+}
+
+// Renegotiate lets the browser take the call up anew by verto.attach, with the codecs
+// that are named or the one in force (call.Renegotiator).
+func (l *leg) Renegotiate(_ context.Context, codecs string, _ bool) error {
+	k := l.server.online(l.sessid)
+	if k == nil || !l.ch.Answered() || !l.keep {
+		return call.ErrNotReady
+	}
+	var prefs []codec.Pref
+	if codecs != "" {
+		if prefs, _ = codec.ParseList(l.server.sw.Media.Codecs(), codecs); len(offered(prefs)) == 0 {
+			return errNoCodec
+		}
+	}
+	l.mu.Lock()
+	l.allowed = prefs
+	l.mu.Unlock()
+	l.detach(k, time.Now())
+	if !l.offerAttach(k) {
+		return call.ErrNotReady
+	}
+	return nil
 }
 
 // offerAttach offers a detached call to the session's new socket.
 func (l *leg) offerAttach(k *socket) bool {
 	l.mu.Lock()
 	due := l.socket == nil && !l.gone && !l.detached.IsZero()
-	a := l.agreed
+	a, prefs := l.agreed, l.allowed
 	l.mu.Unlock()
 	if !due || a.format.Codec == nil || !l.ch.Up() {
 		return false
@@ -63,7 +87,10 @@ func (l *leg) offerAttach(k *socket) bool {
 		l.ch.Log(call.LogErr, "%s: %v", l.ch.Name(), err)
 		return false
 	}
-	maps := offered([]codec.Pref{{Codec: a.format.Codec, Ptime: a.format.Ptime, Fmtp: a.format.Codec.Fmtp}})
+	if prefs == nil {
+		prefs = []codec.Pref{{Codec: a.format.Codec, Ptime: a.format.Ptime, Fmtp: a.format.Codec.Fmtp}}
+	}
+	maps := offered(prefs)
 	p.near = l.server.near(k, nil)
 	ctx, stop := context.WithTimeout(l.ch.Context(), negotiationLimit)
 	defer stop()
@@ -117,12 +144,15 @@ func (l *leg) attached(sdp string) error {
 	defer l.negotiating.Unlock()
 	l.mu.Lock()
 	pr := l.next
-	pref := l.agreed.format
+	prefs := l.allowed
+	if prefs == nil {
+		prefs = []codec.Pref{{Codec: l.agreed.format.Codec, Ptime: l.agreed.format.Ptime}}
+	}
 	l.mu.Unlock()
 	if pr == nil {
 		return call.ErrNotReady
 	}
-	d, at, a, cands, err := l.agree(sdp, []codec.Pref{{Codec: pref.Codec, Ptime: pref.Ptime}})
+	d, at, a, cands, err := l.agree(sdp, prefs)
 	if err != nil {
 		return err
 	}
@@ -135,7 +165,7 @@ func (l *leg) attached(sdp string) error {
 		l.mu.Unlock()
 		return call.ErrNotReady
 	}
-	l.peer, l.next, l.detached = pr, nil, time.Time{}
+	l.peer, l.next, l.detached, l.allowed = pr, nil, time.Time{}, nil
 	name, number := l.display[0], l.display[1]
 	l.display = [2]string{}
 	l.mu.Unlock()

@@ -154,7 +154,9 @@ func (s *Server) detachCalls(sessid string, k *socket) {
 	s.mu.Unlock()
 	now := time.Now()
 	for _, l := range legs {
-		l.detach(k, now)
+		if l.detach(k, now) {
+			l.ch.Log(call.LogNotice, "%s: the browser is gone, waiting %d s for it", l.ch.Name(), s.settings().detach)
+		}
 	}
 }
 
