@@ -1,6 +1,8 @@
 package lua
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -173,11 +175,24 @@ func TestRequire_FindsModulesBesideScriptsAndByPath(t *testing.T) {
 
 func TestShell_IsRefusedWithoutLeave(t *testing.T) {
 	b := newBox(t, "", func(o *Options) { o.AllowShell = false })
-	for _, script := range []string{`io.popen("echo x")`, `os.execute("echo x")`} {
-		got := b.lua(`local ok, e = pcall(function() ` + script + ` end) stream:write(tostring(ok) .. e)`)
-		if !strings.HasPrefix(got, "false") || !strings.HasSuffix(got, "running programs is not allowed (set allow_shell in switch.conf)") {
-			t.Errorf("%s: %q", script, got)
-		}
+	const refused = "running programs is not allowed (set allow_shell in switch.conf)"
+	if got := b.lua(`local ok, e = pcall(io.popen, "echo x") stream:write(tostring(ok) .. e)`); !strings.HasPrefix(got, "false") || !strings.HasSuffix(got, refused) {
+		t.Errorf("io.popen: %q", got)
+	}
+	file := filepath.Join(t.TempDir(), "made")
+	b.logged()
+	if got := b.lua(`stream:write(tostring(os.execute("echo x > ` + file + `")) .. (select(2, os.execute("sleep 1; echo x > ` + file + `"))) .. (select(3, os.execute("true"))))`); got != "nilexit126" {
+		t.Errorf("os.execute: %q", got)
+	}
+	if got := b.logged(); strings.Count(got, "os.execute: "+refused) != 3 {
+		t.Errorf("the log says %q", got)
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the program ran: %v", err)
+	}
+	begun := time.Now()
+	if got := b.lua(`stream:write(tostring(os.execute("sleep 0.2")))`); got != "true" || time.Since(begun) < 200*time.Millisecond {
+		t.Errorf("a pause: %q after %v", got, time.Since(begun))
 	}
 	if got := b.lua(`stream:write(tostring(os.execute()) .. tostring(freeswitch.email("a@b.c", "d@e.f", "", "x")))`); got != "falsefalse" {
 		t.Errorf("got %q", got)
