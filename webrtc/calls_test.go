@@ -9,6 +9,7 @@ import (
 	pion "github.com/pion/webrtc/v4"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
 )
 
 // dials makes a call of a page that is answered at once.
@@ -396,5 +397,38 @@ func TestEcho(t *testing.T) {
 	p.write(`{"jsonrpc":"2.0","id":1,"error":{"code":1}}`) // an answer to a request of ours
 	if e := p.refused("fsapi", fields{"cmd": "status"}, "Invalid Method, Missing Method or Permission Denied"); e["code"] != float64(codeNoMethod) {
 		t.Errorf("fsapi: %v", e)
+	}
+}
+
+// The switch's own events are for those who may have them, where the settings say so.
+func TestChannels_EventsOfTheSwitch(t *testing.T) {
+	b := newBox(t, func(tree string) string {
+		tree = strings.Replace(tree, `<settings>`, `<settings><param name="enable-fs-events" value="true"/>`, 1)
+		return strings.Replace(tree, `value="demo,presence"`, `value="demo,FSevent"`, 1)
+	})
+	p := b.login("1000", "secret", "s1")
+	p.result("verto.subscribe", fields{"eventChannel": []string{"FSevent.heartbeat", "FSevent.custom::my::news"}})
+	p.result("verto.broadcast", fields{"eventChannel": "FSevent.heartbeat", "localBroadcast": true, "data": fields{"forged": "yes"}})
+	publish := func(kind event.Type, subclass string) {
+		e := event.New(kind, subclass)
+		e.Add("Fact", "true")
+		e.SetBody("text")
+		b.sw.Bus.Publish(e, "x.c", "x", 1)
+	}
+	publish(event.Custom, "other::news")
+	publish(event.Heartbeat, "")
+	publish(event.Custom, "my::News")
+	for _, want := range []string{"FSevent.heartbeat", "FSevent.custom::my::news"} {
+		e := p.next("verto.event")
+		data, _ := e["data"].(map[string]any)
+		if e["eventChannel"] != want || e["subscribedChannel"] != want || data["Fact"] != "true" || data["_body"] != "text" || data["Event-Name"] == nil {
+			t.Errorf("event: %v, want %s", e, want)
+		}
+	}
+	p.result("verto.unsubscribe", fields{"eventChannel": []string{"FSevent.heartbeat", "FSevent.custom::my::news"}})
+	b.s.mu.Lock()
+	defer b.s.mu.Unlock()
+	if b.s.core != nil {
+		t.Error("all events are still listened to")
 	}
 }

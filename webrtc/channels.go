@@ -114,7 +114,7 @@ func (k *socket) broadcast(p params) (object, *failure) {
 	switch {
 	case strings.HasPrefix(name, "conference"):
 		k.server.conferenceBroadcast(k, name, p.object("data"))
-	case p.flag("localBroadcast") && mainName(name) != "presence":
+	case p.flag("localBroadcast") && mainName(name) != "presence" && mainName(name) != "FSevent":
 		k.server.publishTo(name, e)
 	}
 	return object{}, nil
@@ -131,8 +131,11 @@ func (s *Server) listenTo(k *socket, name string) {
 	}
 	s.subs[name][k] = true
 	s.mu.Unlock()
-	if mainName(name) == "presence" {
+	switch mainName(name) {
+	case "presence":
 		s.watchPresence(true)
+	case "FSevent":
+		s.watchCore(true)
 	}
 }
 
@@ -142,13 +145,16 @@ func (s *Server) unlisten(k *socket, name string) {
 	if len(s.subs[name]) == 0 {
 		delete(s.subs, name)
 	}
-	wanted := false
+	wanted := map[string]bool{}
 	for n := range s.subs {
-		wanted = wanted || mainName(n) == "presence"
+		wanted[mainName(n)] = true
 	}
 	s.mu.Unlock()
-	if !wanted {
+	if !wanted["presence"] {
 		s.watchPresence(false)
+	}
+	if !wanted["FSevent"] {
+		s.watchCore(false)
 	}
 }
 

@@ -66,3 +66,40 @@ func (s *Server) replayPresence(name string) {
 		s.presenceEvent(e)
 	}
 }
+
+// watchCore begins or ends listening to all events of the switch, for the channels
+// FSevent.<name>.
+func (s *Server) watchCore(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case on && s.core == nil && s.settings().fsEvents && s.ctx.Err() == nil:
+		s.core = s.sw.Bus.Handle(event.All, "", s.coreEvent)
+	case !on && s.core != nil:
+		s.core()
+		s.core = nil
+	}
+}
+
+// coreEvent gives an event of the switch to those who subscribed to it.
+func (s *Server) coreEvent(e *event.Event) {
+	name := string(e.Type)
+	if e.Subclass != "" {
+		name += "::" + e.Subclass
+	}
+	name = "FSevent." + strings.ToLower(name)
+	s.mu.Lock()
+	wanted := len(s.subs[name]) + len(s.subs["FSevent"])
+	s.mu.Unlock()
+	if wanted == 0 {
+		return
+	}
+	data := object{}
+	for _, h := range e.Headers {
+		data = data.with(h.Name, h.Value)
+	}
+	if e.HasBody {
+		data = data.with("_body", e.Body)
+	}
+	s.publishTo(name, object{{"eventChannel", name}, {"data", data}})
+}

@@ -75,6 +75,7 @@ type Server struct {
 	subs      map[string]map[*socket]bool
 	watching  []func() // ends subscriptions to the bus
 	presence  func()   // ends the one for presence, while somebody wants it
+	core      func()   // the same for the channels FSevent
 	rooms     map[string]*room
 	others    map[*Connection]struct{}
 }
@@ -295,6 +296,10 @@ func (s *Server) Close() {
 	if s.presence != nil {
 		s.presence()
 		s.presence = nil
+	}
+	if s.core != nil {
+		s.core()
+		s.core = nil
 	}
 	sockets := make([]*socket, 0, len(s.sockets))
 	for k := range s.sockets {
