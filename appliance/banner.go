@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,14 @@ func (b *Box) banner(w io.Writer) {
 	fmt.Fprintln(w)
 	if b.Fresh || attached(w) {
 		b.pageCode(w)
+	}
+}
+
+// forgetSecrets removes secrets that were made and shown to nobody, because the box
+// did not start: the next start makes others, and shows them.
+func (b *Box) forgetSecrets() {
+	if b.Fresh {
+		_ = os.Remove(b.data.secretsFile()) // else "switchlet secret" prints them
 	}
 }
 

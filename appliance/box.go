@@ -99,8 +99,12 @@ func Open(ctx context.Context, o Options) (*Box, error) {
 	return openBox(ctx, &Box{Options: o, quit: make(chan struct{})})
 }
 
-func openBox(ctx context.Context, b *Box) (*Box, error) {
-	var err error
+func openBox(ctx context.Context, b *Box) (_ *Box, err error) {
+	defer func() {
+		if err != nil {
+			b.forgetSecrets()
+		}
+	}()
 	if b.data, err = openData(b.Options.Data); err != nil {
 		return nil, err
 	}

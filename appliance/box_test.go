@@ -139,6 +139,44 @@ func TestBox_WritesCallHistory(t *testing.T) {
 	}
 }
 
+func TestSecrets_OfAStartThatFailedAreNotKept(t *testing.T) {
+	dir, offset := t.TempDir(), box.FreeOffset(t)
+	taken, err := net.Listen("tcp", ":"+strconv.Itoa(8080+offset))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	var out, errs strings.Builder
+	if status := appliance.Main([]string{"--data", dir, "--port-offset", strconv.Itoa(offset)}, nil, &out, &errs); status != 1 || !strings.Contains(errs.String(), "another program has port") {
+		t.Fatalf("status %d: %s", status, errs.String())
+	}
+	b, err := appliance.Open(t.Context(), appliance.Options{Data: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Stop()
+	if !b.Fresh {
+		t.Error("the next start will not show the secrets, which nobody has seen")
+	}
+}
+
+// One clear error, and nothing stays open or is tried for ever.
+func TestRun_SIPPortIsTaken(t *testing.T) {
+	offset := box.FreeOffset(t)
+	taken, err := net.ListenPacket("udp4", ":"+strconv.Itoa(5060+offset))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	before := runtime.NumGoroutine()
+	var out, errs strings.Builder
+	status := appliance.Main([]string{"--data", t.TempDir(), "--port-offset", strconv.Itoa(offset)}, nil, &out, &errs)
+	if text := errs.String(); status != 1 || strings.Count(text, "\n") != 1 || !strings.Contains(text, "cannot listen on UDP") || !strings.Contains(text, "sip-port") {
+		t.Errorf("status %d: %s", status, text)
+	}
+	box.Eventually(t, 5*time.Second, "nothing is left", func() bool { return runtime.NumGoroutine() <= before+1 }) // one is of package os/signal
+}
+
 func TestBox_TellsOfEventsThatSlowClientsLost(t *testing.T) {
 	b := box.Start(t, box.Setup{Params: []conf.Param{{File: "event_socket.conf", Name: "event-queue-size", Value: "5"}}})
 	c := b.ESL(t)

@@ -48,6 +48,10 @@ func Main(args []string, in io.Reader, out, errs io.Writer) int {
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		name, args = args[0], args[1:]
 	}
+	if name == "help" {
+		usage(out)
+		return 0
+	}
 	c, ok := subcommands[name]
 	if !ok {
 		fmt.Fprintf(errs, "switchlet: %q is no command\n\n", name)
@@ -94,6 +98,7 @@ func runCommand(ctx context.Context, e env, args []string) int {
 	silence := b.console.attach(e.out, attached(e.out))
 	if err := b.Start(ctx); err != nil {
 		b.Stop()
+		b.forgetSecrets()
 		silence()
 		return e.fail(err)
 	}
