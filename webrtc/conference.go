@@ -25,6 +25,8 @@ type memberRow struct {
 	uuid      string
 	id        int
 	moderator bool
+	sessid    string // of the browser whose call it is, which outlives the call; "" for all others
+	uid       string
 	status    memberStatus
 	row       []any // never changed, only replaced
 }
@@ -145,6 +147,9 @@ func (s *Server) memberJoined(name string, e *event.Event) {
 	status := statusOf(e)
 	m := &memberRow{uuid: e.Get("Unique-ID"), id: id, moderator: e.Get("Member-Type") == "moderator", status: status, row: s.row(e, id, status)}
 	s.mu.Lock()
+	if l := s.legs[m.uuid]; l != nil {
+		m.sessid, m.uid = l.sessid, l.uid
+	}
 	r := s.roomOf(name, e)
 	r.members = append(r.members, m)
 	index := len(r.members) - 1
@@ -275,14 +280,8 @@ func (s *Server) change(r *room, action string, m *memberRow, index int) {
 // tellMember tells a browser that its call is in a conference, or no more, and
 // grants or revokes the channels.
 func (s *Server) tellMember(r *room, m *memberRow, action string) {
-	s.mu.Lock()
-	l := s.legs[m.uuid]
-	var k *socket
-	if l != nil {
-		k = s.sessions[l.sessid]
-	}
-	s.mu.Unlock()
-	if k == nil {
+	k := s.online(m.sessid)
+	if k == nil || k.who().uid != m.uid {
 		return
 	}
 	role := "participant"
