@@ -240,8 +240,10 @@ func (c *Channel) unbridge(b *Channel, tie *bond, ids []Var) {
 		}
 	}
 	c.Fire(event.ChannelUnbridge, ids, nil)
-	c.vars.Set("bridge_channel", "")
-	c.vars.Set("bridge_uuid", "")
+	if c.Get("bridge_uuid") == b.UUID() { // else it has its next partner already
+		c.vars.Set("bridge_channel", "")
+		c.vars.Set("bridge_uuid", "")
+	}
 	c.RunHooks("post_bridge")
 	if c.Up() && bUp && bOurs && !b.afterBridge() {
 		// The A leg was taken elsewhere: what it leaves behind ends.
