@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"regexp"
 	"strings"
@@ -234,6 +235,53 @@ func TestRecovery_TakeOver_CallGoesToTheNewSocket(t *testing.T) {
 	go w2.talk(ctx, 960)
 	w2.hear(patience)
 	q.result("verto.bye", fields{"dialogParams": about("kept", "")})
+}
+
+// Many pages at once lose their sockets, take their calls over before and after the
+// old socket is gone, answer or never answer, and leave nothing in the end.
+func TestRecovery_ManyAtOnceOverAndOver(t *testing.T) {
+	b := newBox(t, nil)
+	const pages, rounds = 8, 4
+	name := func(i int) string { return fmt.Sprintf("c%d", i) }
+	list := make([]*page, pages)
+	for i := range list {
+		list[i] = b.login("1000", "secret", "s"+name(i))
+		list[i].result("verto.invite", fields{"sdp": newBrowser(t, pion.MimeTypeOpus, 48000, 2).offer(), "dialogParams": about(name(i), "park")})
+	}
+	until(t, "the answers", func() bool {
+		for i := range list {
+			if c := b.sw.Find(name(i)); c == nil || !c.Answered() {
+				return false
+			}
+		}
+		return true
+	})
+	for round := range rounds {
+		for i, p := range list { // none waits for another
+			if (i+round)%2 == 0 {
+				p.ws.CloseNow()
+			}
+			list[i] = b.login("1000", "secret", "s"+name(i))
+		}
+		for i, p := range list {
+			offer := p.next("verto.attach")
+			if offer["callID"] != name(i) {
+				t.Fatalf("page %d is offered %v", i, offer["callID"])
+			}
+			if (i+round)%3 == 0 && round < rounds-1 {
+				continue // it never answers: the next page takes the call
+			}
+			sdp, _ := offer["sdp"].(string)
+			p.result("verto.attach", fields{"sdp": newBrowser(t, pion.MimeTypeOpus, 48000, 2).answer(sdp), "dialogParams": about(name(i), "")})
+		}
+	}
+	for i, p := range list {
+		if c := b.sw.Find(name(i)); c == nil || !c.Up() {
+			t.Fatalf("call %d is gone", i)
+		}
+		p.result("verto.bye", fields{"dialogParams": about(name(i), "")})
+	}
+	until(t, "the end of all calls", func() bool { return b.sw.Count() == 0 })
 }
 
 func TestRecovery_SocketGone_CallWaitsAndThenEnds(t *testing.T) {
