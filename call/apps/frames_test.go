@@ -120,6 +120,7 @@ func TestRecordArgs(t *testing.T) {
 
 func FuzzRecordArgs(f *testing.F) {
 	f.Add("/tmp/a.wav +30 {x=1}")
+	f.Add("/tmp/a.wav +2001700000000")
 	f.Add("{}")
 	f.Fuzz(func(t *testing.T, args string) {
 		if path, limit, _ := recordArgs(args); limit < 0 || len(path) > len(args) {

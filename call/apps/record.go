@@ -53,7 +53,7 @@ func recordArgs(args string) (path string, limit time.Duration, vars []call.Var)
 		args = strings.TrimSpace(args[:open])
 	}
 	if at := strings.LastIndex(args, " +"); at > 0 {
-		if s, err := strconv.Atoi(args[at+2:]); err == nil && s > 0 {
+		if s, err := strconv.ParseInt(args[at+2:], 10, 32); err == nil && s > 0 {
 			limit = time.Duration(s) * time.Second
 			args = strings.TrimSpace(args[:at])
 		}
