@@ -293,7 +293,7 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.reliable = p.Bool("enable-100rel", false)
 	s.patience = patienceMax
 	if n := p.Int("timer-T1X64", 0); n > 0 {
-		s.patience = min(patienceMax, time.Duration(n)*time.Millisecond)
+		s.patience = time.Duration(min(n, int(patienceMax/time.Millisecond))) * time.Millisecond
 	}
 	s.minSE = max(p.Int("minimum-session-expires", 90), 90)
 	s.callerIDType = or(strings.ToLower(p.Get("caller-id-type")), "rpid")
