@@ -10,7 +10,7 @@ import (
 
 // raw is a caller without any library between: what is measured is the stack.
 type raw struct {
-	b    *testing.B
+	t    testing.TB
 	conn net.Conn
 	buf  []byte
 	n    int
@@ -18,24 +18,43 @@ type raw struct {
 
 func (r *raw) ask(m string) string {
 	if _, err := r.conn.Write([]byte(m)); err != nil {
-		r.b.Fatal(err)
+		r.t.Fatal(err)
 	}
 	return r.read()
 }
 
+// read returns the next final response.
 func (r *raw) read() string {
+	r.t.Helper()
 	for {
-		r.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
-		n, err := r.conn.Read(r.buf)
-		if err != nil {
-			r.b.Fatal(err)
+		if m := r.next(); strings.HasPrefix(m, "SIP/") && !strings.HasPrefix(m, "SIP/2.0 1") {
+			return m
 		}
-		m := string(r.buf[:n])
-		if strings.HasPrefix(m, "SIP/2.0 1") || !strings.HasPrefix(m, "SIP/") {
-			continue
-		}
-		return m
 	}
+}
+
+// await sends a request and returns the first message that begins so.
+func (r *raw) await(m, begin string) string {
+	r.t.Helper()
+	if _, err := r.conn.Write([]byte(m)); err != nil {
+		r.t.Fatal(err)
+	}
+	for {
+		if m := r.next(); strings.HasPrefix(m, begin) {
+			return m
+		}
+	}
+}
+
+// next returns the next message.
+func (r *raw) next() string {
+	r.t.Helper()
+	r.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	n, err := r.conn.Read(r.buf)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(r.buf[:n])
 }
 
 func value(m, name string) string {
@@ -58,13 +77,13 @@ func (r *raw) message(method, uri, to, id string, seq int, extra, body string) s
 		method, uri, r.conn.LocalAddr(), newTag(), r.n, to, id, seq, method, r.conn.LocalAddr(), extra, len(body), body)
 }
 
-func newRaw(b *testing.B, h *house) *raw {
+func newRaw(t testing.TB, h *house) *raw {
 	c, err := net.Dial("udp", h.addr().String())
 	if err != nil {
-		b.Fatal(err)
+		t.Fatal(err)
 	}
-	b.Cleanup(func() { c.Close() })
-	return &raw{b: b, conn: c, buf: make([]byte, 65536)}
+	t.Cleanup(func() { c.Close() })
+	return &raw{t: t, conn: c, buf: make([]byte, 65536)}
 }
 
 func BenchmarkRegister(b *testing.B) {

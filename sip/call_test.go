@@ -80,6 +80,35 @@ func TestInbound_Cancel_EndsWithOriginatorCancel(t *testing.T) {
 	}
 }
 
+// The refusal of a repeated INVITE, 180 and the 487 of a CANCEL name the same dialog,
+// and a dialog that has ended is not begun again by an INVITE that names it.
+func TestInbound_AllAnswersHaveOneTag(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	r := newRaw(t, h)
+	const uri = "sip:5901@test.local"
+	to := func(m string) string { return strings.TrimSpace(value(m, "\r\nTo:")) }
+	invite := r.message("INVITE", uri, "<"+uri+">", "tags", 1, "", "")
+	refused := r.ask(invite)
+	if again := r.ask(invite); to(again) != to(refused) || !strings.Contains(to(refused), ";tag=") {
+		t.Errorf("refused with To %q and again with %q", to(refused), to(again))
+	}
+	if other := r.ask(r.message("INVITE", uri, "<"+uri+">", "tags", 2, "", "")); to(other) == to(refused) {
+		t.Errorf("another INVITE has the same tag: %s", to(other))
+	}
+	invite = r.message("INVITE", uri, "<"+uri+">", "tags", 3, r.auth(refused, "INVITE", uri, "Proxy-Authorization"), "")
+	ringing := r.await(invite, "SIP/2.0 180")
+	cancel := r.message("CANCEL", uri, "<"+uri+">", "tags", 3, "", "")
+	cancel = strings.Replace(cancel, value(cancel, "branch="), value(invite, "branch="), 1)
+	if ended := r.await(cancel, "SIP/2.0 487"); to(ended) != to(ringing) {
+		t.Errorf("180 with To %q, 487 with %q", to(ringing), to(ended))
+	}
+	h.waitType(event.ChannelHangupComplete)
+	h.wait("the end", func(e *event.Event) bool { return e.Type == event.ChannelDestroy })
+	if m := r.ask(r.message("INVITE", uri, to(ringing), "tags", 4, "", "")); !strings.HasPrefix(m, "SIP/2.0 481") {
+		t.Errorf("a dialog that has ended: %s", m)
+	}
+}
+
 func TestInbound_EarlyMedia_183WithSDP(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a := h.phone("1000")

@@ -13,9 +13,7 @@ import (
 
 // invite turns a new INVITE into a channel (spec/sip.md §2.1).
 func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.ServerTx) {
-	// All responses are to carry one tag, also those that the transaction makes.
-	localTag := newTag()
-	req.To().Params.Add("tag", localTag)
+	localTag := tag(req.To().Params)
 	kept := false
 	defer func() {
 		// What is refused before there is a call is forgotten at once: a repeated

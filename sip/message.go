@@ -2,7 +2,10 @@ package sip
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
 	"errors"
 	"net"
 	"net/netip"
@@ -60,6 +63,35 @@ type field struct{ name, value string }
 
 // newTag returns a tag for From or To.
 func newTag() string { return rand.Text()[:13] }
+
+// tagInvite gives an INVITE that begins a dialog the tag of all answers to it. It has it
+// before it has a transaction, which also answers by itself (100 after 200 ms, 487) and
+// reads the request in a goroutine of its own.
+func (p *Profile) tagInvite(m wire.Message) {
+	req, ok := m.(*wire.Request)
+	if !ok || req.Method != wire.INVITE || req.To() == nil || tag(req.To().Params) != "" {
+		return
+	}
+	if t := p.firstTag(req); t != "" {
+		req.To().Params.Add("tag", t)
+	}
+}
+
+// firstTag is the tag that an INVITE without one gets: a keyed hash of what makes its
+// transaction, so that nobody guesses it and the same INVITE has the same again (RFC
+// 3261 §8.2.7). It is empty for a request that lacks a header which all must have.
+func (p *Profile) firstTag(req *wire.Request) string {
+	via, from, id, seq := req.Via(), req.From(), req.CallID(), req.CSeq()
+	if via == nil || from == nil || id == nil || seq == nil {
+		return ""
+	}
+	h := hmac.New(sha256.New, p.tagKey)
+	for _, s := range []string{id.Value(), tag(from.Params), seq.Value(), via.SentBy(), param(via.Params, "branch")} {
+		h.Write([]byte(s))
+		h.Write([]byte{0})
+	}
+	return base32.StdEncoding.EncodeToString(h.Sum(nil))[:13]
+}
 
 // newBranch returns a branch for Via.
 func newBranch() string { return "z9hG4bK" + rand.Text()[:16] }

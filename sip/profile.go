@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -39,6 +40,7 @@ type Profile struct {
 	transport    *wire.TransportLayer
 	transactions *wire.TransactionLayer
 	challenges   *challenges
+	tagKey       []byte // see firstTag
 	registrar    *registrar
 
 	started  time.Time
@@ -70,6 +72,7 @@ func newProfile(s *Stack, set *settings) *Profile {
 	p.set.Store(set)
 	p.trace.Store(set.trace)
 	p.challenges = newChallenges(set.nonceTTL)
+	p.tagKey = []byte(rand.Text())
 	return p
 }
 
@@ -91,6 +94,7 @@ func (p *Profile) start() error {
 	parser.MaxMessageLength = maxMessage
 	p.transport = wire.NewTransportLayer(net.DefaultResolver, parser, p.dialTLS,
 		wire.WithTransportLayerLogger(quiet))
+	p.transport.OnMessage(p.tagInvite)
 	p.transactions = wire.NewTransactionLayer(p.transport, wire.WithTransactionLayerLogger(quiet),
 		wire.WithTransactionLayerUnhandledResponseHandler(p.strayResponse))
 	p.transactions.OnRequest(p.receive)

@@ -40,6 +40,8 @@ func (p *Profile) receive(req *wire.Request, tx *wire.ServerTx) {
 			l.receive(p.ctx, req, tx)
 		} else if req.Method == wire.SUBSCRIBE {
 			p.subscribe(p.ctx, req, tx)
+		} else if req.Method == wire.INVITE && t == p.firstTag(req) {
+			p.begins(p.ctx, req, tx)
 		} else {
 			p.outOfDialog(req, tx)
 		}

@@ -459,14 +459,13 @@ func (c *Call) Refer(to string) error {
 // invited takes a new call.
 func (p *Phone) invited(r *sip.Request, tx *sip.ServerTx) {
 	tag := token()
-	r.To().Params.Add("tag", tag)
 	c, err := p.newCall(r.CallID().Value(), tag)
 	if err != nil {
 		tx.Respond(sip.NewResponseFromRequest(r, 500, "No Sound", nil))
 		return
 	}
 	c.invite, c.server = r, tx
-	c.local, c.remote = r.To().Value(), r.From().Value()
+	c.local, c.remote = r.To().Value()+";tag="+tag, r.From().Value()
 	if h := r.Contact(); h != nil {
 		c.target = h.Address.String()
 	}
@@ -488,7 +487,9 @@ func (p *Phone) invited(r *sip.Request, tx *sip.ServerTx) {
 }
 
 func (c *Call) respond(status int, reason string, body []byte, headers ...[2]string) error {
+	// The transaction reads the request when it likes: the tag is the response's.
 	res := sip.NewResponseFromRequest(c.invite, status, reason, nil)
+	res.To().Params.Add("tag", c.tag)
 	res.RemoveHeader("Content-Length")
 	res.AppendHeader(sip.NewHeader("Contact", c.phone.contact()))
 	res.AppendHeader(sip.NewHeader("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE"))
