@@ -123,6 +123,9 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	if r := alice.modify("one", "toggleHold", nil); r["holdState"] != "active" {
 		t.Errorf("toggleHold: %v", r)
 	}
+	box.Eventually(t, patience, "the legs are bridged", func() bool {
+		return b.API(t, c, "uuid_getvar "+in["callID"].(string)+" bridge_uuid") == "one"
+	})
 	r := bob.modify(in["callID"].(string), "transfer", fields{"destination": "9196"})
 	if r["message"] != "CALL TRANSFERRED" || r["holdState"] != "active" {
 		t.Errorf("transfer: %v", r)
