@@ -265,7 +265,12 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 			return
 		}
 		if again != nil {
-			tx.OnRetransmission(func(res *wire.Response) { again(res) })
+			tx.OnRetransmission(func(res *wire.Response) {
+				defer p.survive("repeated response")
+				if whole(res) {
+					again(res)
+				}
+			})
 		}
 		// The transaction's own limit is that of the RFC.
 		limit := time.NewTimer(p.settings().patience)
@@ -273,6 +278,14 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 		for {
 			select {
 			case res := <-tx.Responses():
+				if !whole(res) {
+					if res.StatusCode < 200 {
+						continue
+					}
+					tx.Terminate()
+					fn(nil, errMangled)
+					return
+				}
 				if req.Method == wire.INVITE {
 					limit.Stop()
 				}
@@ -281,12 +294,7 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 					return
 				}
 			case <-tx.Done():
-				select {
-				case res := <-tx.Responses():
-					fn(res, nil)
-				default:
-					fn(nil, tx.Err())
-				}
+				fn(nil, tx.Err())
 				return
 			case <-refused:
 				tx.Terminate()
@@ -305,8 +313,18 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 	})
 }
 
-// errRefused means that nobody listens where a request was sent.
-var errRefused = errors.New("sip: nobody listens at the destination")
+// whole reports whether a response has the headers that all must have; sipgo, which
+// found the transaction by the others, passes on any.
+func whole(res *wire.Response) bool {
+	return res.To() != nil && res.From() != nil && res.CallID() != nil
+}
+
+var (
+	// errRefused means that nobody listens where a request was sent.
+	errRefused = errors.New("sip: nobody listens at the destination")
+	// errMangled means that the final response cannot be one to the request.
+	errMangled = errors.New("sip: the response lacks To, From or Call-ID")
+)
 
 // await returns a channel that gets a value when the request with that branch
 // was refused by the network.

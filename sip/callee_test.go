@@ -1,0 +1,112 @@
+package sip
+
+import (
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	wire "github.com/emiago/sipgo/sip"
+
+	"github.com/switchlet/switchlet/test/phone"
+)
+
+// callee is a far end that says what the test lets it say, and nothing else.
+type callee struct {
+	t      *testing.T
+	conn   *net.UDPConn
+	peer   net.Addr
+	invite *wire.Request
+}
+
+// callee makes one that the phone calls, and returns it with the INVITE received.
+func (h *house) callee(caller *phone.Phone) (*phone.Call, *callee) {
+	h.t.Helper()
+	conn := must[*net.UDPConn](h.t)(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	h.t.Cleanup(func() { conn.Close() })
+	c := &callee{t: h.t.(*testing.T), conn: conn}
+	out := must[*phone.Call](h.t)(caller.Dial("77" + strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)))
+	c.invite = c.next(wire.INVITE)
+	return out, c
+}
+
+// next is the next request with that method; others are passed over.
+func (c *callee) next(method wire.RequestMethod) *wire.Request {
+	c.t.Helper()
+	buf := make([]byte, maxDatagram)
+	for {
+		c.conn.SetReadDeadline(time.Now().Add(patience))
+		n, from, err := c.conn.ReadFrom(buf)
+		if err != nil {
+			c.t.Fatalf("no %s: %v", method, err)
+		}
+		m, err := wire.NewParser().ParseSIP(append([]byte(nil), buf[:n]...))
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		if r, ok := m.(*wire.Request); ok && r.Method == method {
+			c.peer = from
+			return r
+		}
+	}
+}
+
+// response is one to a request, of the fork with that tag.
+func (c *callee) response(req *wire.Request, status int, fork, body string, headers ...string) string {
+	res := wire.NewResponseFromRequest(req, status, "As Told", nil)
+	res.To().Params.Add("tag", fork)
+	res.RemoveHeader("Content-Length")
+	res.AppendHeader(wire.NewHeader("Contact", "<sip:"+fork+"@"+c.conn.LocalAddr().String()+">"))
+	for i := 0; i+1 < len(headers); i += 2 {
+		res.AppendHeader(wire.NewHeader(headers[i], headers[i+1]))
+	}
+	if body != "" {
+		res.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
+	}
+	res.SetBody([]byte(body))
+	return res.String()
+}
+
+func (c *callee) say(message string) {
+	c.t.Helper()
+	if _, err := c.conn.WriteTo([]byte(message), c.peer); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func without(message, header string) string {
+	var lines []string
+	for line := range strings.SplitSeq(message, "\r\n") {
+		if !strings.HasPrefix(line, header+":") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "\r\n")
+}
+
+// description is SDP of PCMU at a port.
+func description(port int) string {
+	return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio " + strconv.Itoa(port) + " RTP/AVP 0\r\n"
+}
+
+// A response without a header that all must have is passed over, whenever it comes.
+func TestOutbound_ResponseWithoutTo_IsPassedOver(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, far := h.callee(h.phone("1000"))
+	for _, name := range []string{"To", "From", "Call-ID"} {
+		far.say(without(far.response(far.invite, 180, "a", ""), name))
+	}
+	far.say(far.response(far.invite, 180, "a", ""))
+	recv(t, out.Ringing())
+	far.say(far.response(far.invite, 200, "a", description(4000)))
+	ok(t, out.WaitAnswer())
+	far.next(wire.ACK)
+	far.say(without(far.response(far.invite, 200, "a", description(4000)), "To"))
+	far.say(far.response(far.invite, 200, "a", description(4000)))
+	far.next(wire.ACK)
+	ok(t, out.Hangup())
+	bye := far.next(wire.BYE)
+	far.say(far.response(bye, 200, "a", ""))
+	h.nothingLeft()
+}
