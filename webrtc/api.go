@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -37,8 +38,8 @@ func (k *socket) fsapi(p params) (object, *failure) {
 	return object{{"message", out}}, nil
 }
 
-// mayRun checks a command, and the one inside it. What cannot be told apart from
-// text with commands in it is refused.
+// mayRun checks a command, and the one inside it, and so on. What cannot be told
+// apart from text with commands in it is refused.
 func (k *socket) mayRun(name, arg string) bool {
 	k.mu.Lock()
 	perm := k.account.perms.fsapi.clone()
@@ -46,17 +47,21 @@ func (k *socket) mayRun(name, arg string) bool {
 	if perm.any {
 		return true
 	}
-	if !perm.allows(name) || strings.Contains(arg, "${") {
+	if strings.Contains(arg, "${") {
 		return false
 	}
-	if !slices.Contains(wrapping, name) {
-		return true
+	for perm.allows(name) {
+		wrap := strings.ToLower(name)
+		if !slices.Contains(wrapping, wrap) {
+			return true
+		}
+		if wrap == "sched_api" { // its time and group stand before
+			words := strings.SplitN(strings.TrimSpace(arg), " ", 3)
+			arg = words[len(words)-1]
+		}
+		name, arg, _ = strings.Cut(strings.TrimSpace(arg), " ")
 	}
-	words := strings.Fields(arg)
-	if name == "sched_api" && len(words) > 2 {
-		words = words[2:]
-	}
-	return len(words) > 0 && perm.allows(words[0])
+	return false
 }
 
 // run executes a command; false if there is none of that name.
@@ -82,15 +87,20 @@ func (k *socket) jsapi(p params) (object, *failure) {
 	if !allowed {
 		return nil, fail(codeDenied, "Permission Denied")
 	}
-	switch name {
+	// The API takes names in any case, and the first of several.
+	switch strings.ToLower(name) {
 	case "fsapi":
 		return k.fsapi(data)
-	case "channelData", "mediaStats", "execute":
-		if uuid := data.text("uuid"); uuid == "" {
+	case "channeldata", "mediastats", "execute":
+		uuid := data.text("uuid")
+		if uuid == "" {
 			return object{{"response", "INVALID INPUT"}}, nil
 		} else if k.mine(uuid) == nil {
 			return object{{"response", "Session does not exist"}}, nil
 		}
+		data = maps.Clone(data)
+		maps.DeleteFunc(data, func(name string, _ any) bool { return strings.EqualFold(name, "uuid") })
+		data["uuid"] = uuid
 	}
 	if data == nil {
 		data = params{}

@@ -371,14 +371,15 @@ func TestChannels_ListsAndErrors(t *testing.T) {
 		t.Errorf("unsubscribe: %v", e)
 	}
 	// A call of one's own is a channel, too.
-	c, _ := b.dials(p, "mine", "park")
-	p.result("verto.subscribe", fields{"eventChannel": "mine"})
+	const mine = "c0ffee00-0000-4000-8000-00000000000A"
+	c, _ := b.dials(p, mine, "park")
+	p.result("verto.subscribe", fields{"eventChannel": mine})
 	until(t, "the call state", func() bool { return c.CallState().String() == "ACTIVE" })
 	// Who subscribes late is told of the calls there are.
 	p.result("verto.subscribe", fields{"eventChannel": "presence.1000@test"})
 	e := p.next("verto.event")
 	data, _ := e["data"].(map[string]any)
-	if e["eventChannel"] != "presence.1000@test" || data["channelUUID"] != "mine" || data["channelCallState"] != "ACTIVE" || data["channelPresenceID"] != "1000@test" {
+	if e["eventChannel"] != "presence.1000@test" || data["channelUUID"] != mine || data["channelCallState"] != "ACTIVE" || data["channelPresenceID"] != "1000@test" {
 		t.Errorf("presence: %v", e)
 	}
 }

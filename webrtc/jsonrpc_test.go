@@ -112,6 +112,11 @@ func TestControlLine(t *testing.T) {
 		{"recording", "", []string{"start", "/tmp/a.wav"}, ""}, {"recording", "", []string{"stop"}, "recording stop all"},
 		{"transfer", "5", []string{"3001"}, ""}, {"system", "1", []string{"rm"}, ""},
 		{"stop", "", []string{"all; kick all"}, ""},
+		{"play", "", []string{" /etc/passwd"}, ""}, {"play", "", []string{"'/etc/passwd'"}, ""}, {"play", "", []string{"\"/etc/passwd\""}, ""},
+		{"play", "", []string{"{loops=2}/etc/passwd"}, ""}, {"play", "", []string{"", "/etc/passwd"}, ""}, {"play", "", []string{" a.wav", "3"}, "play a.wav 3"},
+		{"recording", "", []string{"start", " /tmp/a.wav"}, ""}, {"recording", "", []string{"start", "'/tmp/a.wav'"}, ""},
+		{"recording", "", []string{"start", "{a=b}/tmp/a.wav"}, ""}, {"recording", "", []string{"start /tmp/a.wav", "b"}, ""},
+		{"recording", "", []string{"start '/tmp/a.wav'"}, ""}, {"recording", "", []string{"start", " all"}, ""}, {"recording", "", []string{"pause", "a b.wav"}, "recording pause a b.wav"},
 	} {
 		if got := controlLine(c.command, c.id, c.values); got != c.want {
 			t.Errorf("%s %s %v: %q, want %q", c.command, c.id, c.values, got, c.want)

@@ -131,8 +131,11 @@ func (s *Server) sendOff(k *socket, r *room, id string, values []string) object 
 }
 
 // unsafeInLine are characters that no word of a moderator may have: they could begin
-// something else.
-const unsafeInLine = "\r\n|&;`$<>"
+// something else, or end where what is checked here does not.
+const unsafeInLine = "\r\n|&;`$<>'\"{}"
+
+// recordingVerbs are what a moderator may do with a recording.
+var recordingVerbs = []string{"start", "stop", "check", "pause", "resume"}
 
 // controlLine is the API line of a moderator's command, "" if it is none. Values
 // are words: a value cannot begin a second command, and files stay below the
@@ -143,7 +146,7 @@ func controlLine(command, id string, values []string) string {
 			return ""
 		}
 	}
-	value := strings.Join(values, " ")
+	value := strings.TrimSpace(strings.Join(values, " "))
 	if trimmed := strings.TrimLeft(id, "0"); trimmed != "" {
 		id = trimmed // as rows have it: 0003
 	}
@@ -174,14 +177,14 @@ func controlLine(command, id string, values []string) string {
 		if len(values) == 0 {
 			return ""
 		}
-		file := "all"
+		verb, file := values[0], "all"
 		if len(values) > 1 {
-			file = values[1]
+			file = strings.TrimSpace(values[1])
 		}
-		if file != "all" && !inside(file) || values[0] == "start" && file == "all" {
+		if !slices.Contains(recordingVerbs, verb) || file != "all" && !inside(file) || verb == "start" && file == "all" {
 			return ""
 		}
-		return "recording " + values[0] + " " + file
+		return "recording " + verb + " " + file
 	}
 	return ""
 }
