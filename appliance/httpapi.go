@@ -17,10 +17,9 @@ import (
 )
 
 const (
-	maxForm       = 8191 // bytes of a posted form
+	maxForm       = 8191 // bytes of a posted form, which has requestTimeout to arrive
 	maxFormFields = 100
-	formTime      = 10 * time.Second // for a form to arrive
-	maxHTTPRuns   = 32               // commands at once
+	maxHTTPRuns   = 32 // commands at once
 )
 
 // httpAPI runs commands for who asks by http, at the paths of mod_xml_rpc: /api/,
@@ -70,6 +69,8 @@ func (h *httpAPI) judge(w http.ResponseWriter, r *http.Request, now time.Time) (
 		return http.StatusForbidden, "not from pages of other sites"
 	case r.TLS == nil && !ip.IsLoopback():
 		return http.StatusForbidden, "from other machines over https only"
+	case !trusted(r): // the browser does not say of which site it asks, nor need the name be ours
+		return http.StatusForbidden, "by https, or as localhost on this machine"
 	case h.guesses.Locked(ip, now):
 		return http.StatusTooManyRequests, "too many failures, try again in a minute"
 	case (proxied || !ip.IsLoopback()) && !h.box.allowGuessable() && (password == "works" || conf.WeakPassword(user, password)):
@@ -99,8 +100,9 @@ func (h *httpAPI) serve(w http.ResponseWriter, r *http.Request, prefix, kind str
 	head.Set("Cache-Control", "no-store")
 	head.Set("X-Content-Type-Options", "nosniff")
 	// What is shown may be what callers said, and the page for calls is of this
-	// origin: a reply may have forms, and runs nothing.
-	head.Set("Content-Security-Policy", "sandbox allow-forms allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	// origin: a reply may have forms, and runs nothing. Nor does it load anything,
+	// as a command is run by the address of an image, too.
+	head.Set("Content-Security-Policy", "sandbox allow-forms allow-same-origin; default-src 'none'; style-src 'unsafe-inline'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 	if status, text := h.judge(w, r, time.Now()); status != 0 {
 		http.Error(w, text, status)
 		return
@@ -146,9 +148,6 @@ func requestParams(w http.ResponseWriter, r *http.Request, kind string) (params 
 	}
 	query := r.URL.RawQuery
 	if r.Method == http.MethodPost {
-		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(formTime)); err != nil && !errors.Is(err, http.ErrNotSupported) {
-			return nil, "", err
-		}
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 		if err != nil {
 			return nil, "", err

@@ -77,7 +77,8 @@ func TestHTTPAPI_RunsCommandsAndPagesOfScripts(t *testing.T) {
 		if resp.StatusCode != c.status || !strings.HasPrefix(resp.Header.Get("Content-Type"), c.kind) || !strings.Contains(text, c.want) {
 			t.Errorf("%s %s: %s, %s\n%s", c.method, c.path, resp.Status, resp.Header.Get("Content-Type"), text)
 		}
-		if p := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(p, "sandbox ") || strings.Contains(p, "allow-scripts") {
+		if p := resp.Header.Get("Content-Security-Policy"); !strings.HasPrefix(p, "sandbox ") || strings.Contains(p, "allow-scripts") ||
+			!strings.Contains(p, "default-src 'none'") || strings.Contains(strings.ReplaceAll(p, "form-action 'self'", ""), "'self'") {
 			t.Errorf("%s: policy %q", c.path, p)
 		}
 		if (c.status == 401) != (resp.Header.Get("WWW-Authenticate") == `Basic realm="here"`) {

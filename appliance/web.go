@@ -22,9 +22,9 @@ import (
 
 // Limits of the web listeners.
 const (
-	headerTimeout = 10 * time.Second
-	idleTimeout   = 2 * time.Minute
-	headerBytes   = 64 << 10
+	requestTimeout = 10 * time.Second // for a request to arrive, head and body
+	idleTimeout    = 2 * time.Minute
+	headerBytes    = 64 << 10
 )
 
 // web serves the page, Verto and health on the http and https ports.
@@ -54,21 +54,32 @@ func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
 
 // secured leads a browser that asks for the page over http to https, unless it calls
 // this machine its own: it gives a page the microphone only there, and a password
-// should not pass a network in the clear. A proxy in front that ends TLS says so by
-// X-Forwarded-Proto.
+// should not pass a network in the clear.
 func (b *Box) secured(page http.Handler) http.Handler {
 	port := b.port("https_port", 8443)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = strings.Trim(r.Host, "[]")
-		}
-		if r.TLS != nil || port == 0 || isLocal(host) || r.Header.Get("X-Forwarded-Proto") == "https" {
+		if port == 0 || trusted(r) {
 			page.ServeHTTP(w, r)
 			return
 		}
-		http.Redirect(w, r, "https://"+net.JoinHostPort(host, strconv.Itoa(port))+r.URL.RequestURI(), http.StatusTemporaryRedirect)
+		http.Redirect(w, r, "https://"+net.JoinHostPort(hostOf(r), strconv.Itoa(port))+r.URL.RequestURI(), http.StatusTemporaryRedirect)
 	})
+}
+
+// hostOf is the name or the address that a request calls this machine by.
+func hostOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		return strings.Trim(r.Host, "[]")
+	}
+	return host
+}
+
+// trusted reports whether a browser trusts the way that its request took: TLS, which
+// a proxy in front may end that says so by X-Forwarded-Proto, or this machine itself.
+// Only there it gives a page the microphone, and says for which site it asks.
+func trusted(r *http.Request) bool {
+	return r.TLS != nil || isLocal(hostOf(r)) || r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
 // isLocal reports whether browsers trust a host name without TLS.
@@ -159,8 +170,7 @@ func (w *web) serve(port int, handler http.Handler, secure *tls.Config) error {
 	if secure != nil {
 		l = tls.NewListener(l, secure)
 	}
-	s := &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		ErrorLog: stdlog.New(io.Discard, "", 0)} // broken handshakes are no news
+	s := webServer(handler)
 	w.servers = append(w.servers, s)
 	w.serving.Add(1)
 	go func() {
@@ -172,14 +182,15 @@ func (w *web) serve(port int, handler http.Handler, secure *tls.Config) error {
 	return nil
 }
 
+func webServer(handler http.Handler) *http.Server {
+	return &http.Server{Handler: handler, ReadTimeout: requestTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: stdlog.New(io.Discard, "", 0)} // broken handshakes are no news
+}
+
 // certificatePage tells what https serves under the name that the page was asked
 // for by, so that people can compare it with what their browser warns of.
 func (b *Box) certificatePage(w http.ResponseWriter, r *http.Request) {
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	d, err := b.certificates.describe(host)
+	d, err := b.certificates.describe(hostOf(r))
 	if err != nil {
 		http.Error(w, "no certificate", http.StatusServiceUnavailable)
 		return

@@ -2,11 +2,16 @@ package appliance
 
 import (
 	"crypto/tls"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -48,18 +53,20 @@ func TestHTTPAPI_WhoMayAsk(t *testing.T) {
 		return Options{Data: data}
 	}
 	for _, tt := range []struct {
-		password, from, forwarded string
-		secure                    bool
-		want                      int
+		password, host, from, forwarded string
+		secure                          bool
+		want                            int
 	}{
-		{"letme-9", "127.0.0.1:9", "", false, 0},
-		{"letme-9", "192.0.2.1:9", "", false, http.StatusForbidden}, // a password in the clear
-		{"letme-9", "192.0.2.1:9", "", true, 0},
-		{"letme-9", "127.0.0.1:9", "192.0.2.1", false, 0},
-		{"works", "127.0.0.1:9", "", false, 0},
-		{"works", "192.0.2.1:9", "", true, http.StatusForbidden},
-		{"works", "127.0.0.1:9", "192.0.2.1", false, http.StatusForbidden},
-		{"", "127.0.0.1:9", "", false, http.StatusNotFound},
+		{"letme-9", "localhost:8080", "127.0.0.1:9", "", false, 0},
+		{"letme-9", "box.lan:8080", "192.0.2.1:9", "", false, http.StatusForbidden}, // a password in the clear
+		{"letme-9", "localhost:8080", "192.0.2.1:9", "", false, http.StatusForbidden},
+		{"letme-9", "box.lan:8443", "192.0.2.1:9", "", true, 0},
+		{"letme-9", "localhost:8080", "127.0.0.1:9", "192.0.2.1", false, 0},
+		{"letme-9", "evil.example:8080", "127.0.0.1:9", "", false, http.StatusForbidden}, // a page's own name that leads here
+		{"works", "localhost:8080", "127.0.0.1:9", "", false, 0},
+		{"works", "box.lan:8443", "192.0.2.1:9", "", true, http.StatusForbidden},
+		{"works", "localhost:8080", "127.0.0.1:9", "192.0.2.1", false, http.StatusForbidden},
+		{"", "localhost:8080", "127.0.0.1:9", "", false, http.StatusNotFound},
 	} {
 		b, err := Open(t.Context(), tree(tt.password))
 		if err != nil {
@@ -67,7 +74,7 @@ func TestHTTPAPI_WhoMayAsk(t *testing.T) {
 		}
 		t.Cleanup(func() { b.Stop() })
 		r := httptest.NewRequest("GET", "/api/status", nil)
-		r.RemoteAddr = tt.from
+		r.Host, r.RemoteAddr = tt.host, tt.from
 		r.SetBasicAuth("freeswitch", tt.password)
 		if tt.forwarded != "" {
 			r.Header.Set("X-Forwarded-For", tt.forwarded)
@@ -79,4 +86,96 @@ func TestHTTPAPI_WhoMayAsk(t *testing.T) {
 			t.Errorf("%+v: %d %s", tt, got, text)
 		}
 	}
+}
+
+func FuzzRequestParams(f *testing.F) {
+	f.Add("/api/lua/more", "lua/api.lua", "command=expr+1%2b1&x=%zz&_body=a&=", "text/html")
+	f.Add("/txtapi/show", "channels%20as%20json", "", "")
+	f.Add("/api/lua", "a%0d%0aHTTP-URI:%20/x", "HTTP-URI=/forged&http-host=b&Content-Type=c&a%0ab=d&a:=e&&", "")
+	f.Fuzz(func(t *testing.T, path, query, form, kind string) {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			r := httptest.NewRequest(method, "/", strings.NewReader(form))
+			r.URL.Path, r.URL.RawQuery = path, query
+			params, _, err := requestParams(httptest.NewRecorder(), r, kind)
+			if err != nil {
+				continue
+			}
+			if len(params) > maxFormFields+7 || params["HTTP-URI"] != path || params["HTTP-HOST"] != r.Host || params["Content-Type"] != kind {
+				t.Errorf("%s: %d parameters: %q", method, len(params), params)
+			}
+			for name := range params {
+				if upper := strings.ToUpper(name); strings.ContainsAny(name, ":\r\n") || name == "" || name[0] == '_' ||
+					upper != name && (strings.HasPrefix(upper, "HTTP-") || upper == "CONTENT-TYPE" && name != "Content-Type") {
+					t.Errorf("%s: a parameter %q", method, name)
+				}
+			}
+		}
+	})
+}
+
+func FuzzOwnType(f *testing.F) {
+	f.Add("Content-Type: text/html\n\n<b>")
+	f.Add("content-type:\r\n\r\n")
+	f.Add("+OK\n")
+	f.Fuzz(func(t *testing.T, reply string) {
+		kind, rest := ownType(reply)
+		if strings.ContainsAny(kind, "\n") || !strings.HasSuffix(reply, rest) {
+			t.Errorf("%q is %q and %q", reply, kind, rest)
+		}
+	})
+}
+
+// pipes is a listener whose connections are given to it.
+type pipes struct {
+	conns chan net.Conn
+	once  sync.Once
+	done  chan struct{}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conns:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.done) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestWebServer_WaitsForNoBodyForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
+		s := webServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/long" {
+				io.Copy(io.Discard, r.Body)
+				time.Sleep(10 * requestTimeout)
+			}
+			if err := r.Context().Err(); err != nil {
+				t.Errorf("%s: %v", r.URL.Path, err)
+			}
+			io.WriteString(w, "well")
+		}))
+		go s.Serve(l)
+		ask := func(text string) (reply string, after time.Duration) {
+			near, far := net.Pipe()
+			l.conns <- far
+			begun := time.Now()
+			go io.WriteString(near, text)
+			b, _ := io.ReadAll(near)
+			near.Close()
+			return string(b), time.Since(begun)
+		}
+		if reply, after := ask("GET /healthz HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"); after > requestTimeout {
+			t.Errorf("a body that never comes: closed after %v with %q", after, reply)
+		}
+		// A command may take as long as it likes, form or not.
+		for _, text := range []string{"GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "POST /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 3\r\n\r\na=b"} {
+			if reply, after := ask(text); !strings.HasSuffix(reply, "well") {
+				t.Errorf("%q after %v", reply, after)
+			}
+		}
+		s.Close()
+	})
 }

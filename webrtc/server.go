@@ -229,7 +229,7 @@ func (s *Server) listen(p *profile, b *bind) error {
 		l = tls.NewListener(l, config)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.upgrade(w, r, p) }),
-		ReadHeaderTimeout: handshakeLimit, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog(),
+		ReadTimeout: handshakeLimit, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog(),
 		BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	s.mu.Lock()
 	defer s.mu.Unlock()

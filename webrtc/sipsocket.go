@@ -55,7 +55,7 @@ func NewSIPListener(addr net.Addr) *SIPListener {
 // ws-binding and wss-binding ask for. Any path will do. Its Close closes l.
 func ListenSIP(l net.Listener) net.Listener {
 	s := NewSIPListener(l.Addr())
-	server := &http.Server{Handler: s, ReadHeaderTimeout: handshakeLimit, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog()}
+	server := &http.Server{Handler: s, ReadTimeout: handshakeLimit, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog()}
 	s.stop = func() { server.Close() }
 	s.serving.Go(func() {
 		// It ends with Close, or because the listener beneath failed.

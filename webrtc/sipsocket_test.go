@@ -10,6 +10,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/coder/websocket"
 )
@@ -189,4 +191,39 @@ func TestSIPListener_ProxiesAreTold(t *testing.T) {
 		}
 		conn.Close()
 	}
+}
+
+// pipe is a listener of one connection.
+type pipe struct {
+	conn chan net.Conn
+	done chan struct{}
+}
+
+func (p pipe) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.conn:
+		return c, nil
+	case <-p.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p pipe) Close() error   { close(p.done); return nil }
+func (p pipe) Addr() net.Addr { return &net.TCPAddr{} }
+
+func TestListenSIP_WaitsForNoBodyForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := pipe{make(chan net.Conn), make(chan struct{})}
+		l := ListenSIP(p)
+		near, far := net.Pipe()
+		p.conn <- far
+		begun := time.Now()
+		go io.WriteString(near, "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+		io.Copy(io.Discard, near)
+		if after := time.Since(begun); after > handshakeLimit {
+			t.Errorf("closed after %v", after)
+		}
+		near.Close()
+		l.Close()
+	})
 }
