@@ -2,6 +2,7 @@ package sip
 
 import (
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	wire "github.com/emiago/sipgo/sip"
 
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/test/phone"
 )
 
@@ -109,4 +111,72 @@ func TestOutbound_ResponseWithoutTo_IsPassedOver(t *testing.T) {
 	bye := far.next(wire.BYE)
 	far.say(far.response(bye, 200, "a", ""))
 	h.nothingLeft()
+}
+
+// allAnswered waits until no request is on its way any more.
+func (h *house) allAnswered() {
+	h.t.Helper()
+	buf := make([]byte, 1<<20)
+	for deadline := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		n := strings.Count(string(buf[:runtime.Stack(buf, true)]), "sip.(*Profile).transact.func1(")
+		if n == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("%d requests are on their way", n)
+		}
+	}
+}
+
+const impatient = `<param name="timer-T1X64" value="700"/>`
+
+// A phone that is switched off while it rings says nothing to CANCEL, others only 200.
+func TestOutbound_CancelledAndNoFinalResponse_Forgotten(t *testing.T) {
+	for _, silent := range []bool{true, false} {
+		h := newHouse(t, houseOptions{params: impatient})
+		out, far := h.callee(h.phone("1000"))
+		far.say(far.response(far.invite, 180, "a", ""))
+		recv(t, out.Ringing())
+		out.Cancel()
+		cancel := far.next(wire.CANCEL)
+		if !silent {
+			far.say(far.response(cancel, 200, "a", ""))
+		}
+		h.nothingLeft()
+		h.allAnswered()
+	}
+}
+
+func TestReinvite_NoFinalResponse_CallEndsAndIsForgotten(t *testing.T) {
+	h := newHouse(t, houseOptions{params: impatient})
+	out, far := h.callee(h.phone("1000"))
+	far.say(far.response(far.invite, 200, "a", description(4000)))
+	ok(t, out.WaitAnswer())
+	far.next(wire.ACK)
+	ch := h.outbound()
+	held := make(chan error, 1)
+	go func() {
+		_, err := ch.HoldFar(t.Context(), true)
+		held <- err
+	}()
+	far.say(far.response(far.next(wire.INVITE), 183, "a", ""))
+	if recv(t, held) == nil {
+		t.Error("the hold went well")
+	}
+	bye := far.next(wire.BYE)
+	far.say(far.response(bye, 200, "a", ""))
+	h.nothingLeft()
+	h.allAnswered()
+}
+
+// outbound is the leg that the switch called.
+func (h *house) outbound() *call.Channel {
+	h.t.Helper()
+	for _, ch := range h.sw.Channels() {
+		if ch.Outbound() {
+			return ch
+		}
+	}
+	h.t.Fatal("nobody was called")
+	return nil
 }

@@ -254,9 +254,12 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 	req.Route()
 	req.ContentType()
 	p.background(func(ctx context.Context) {
-		branch := param(req.Via().Params, "branch")
-		refused := p.await(branch)
-		defer p.forget(branch)
+		var refused <-chan struct{}
+		if req.Method != wire.CANCEL { // it has the branch of its INVITE, which ends instead
+			branch := param(req.Via().Params, "branch")
+			refused = p.await(branch)
+			defer p.forget(branch)
+		}
 		dial, stop := context.WithTimeout(ctx, dialLimit)
 		tx, err := p.begin(dial, req)
 		stop()
@@ -272,7 +275,9 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 				}
 			})
 		}
-		// The transaction's own limit is that of the RFC.
+		// The transaction's own limit is that of the RFC, and none once there was a 1xx. Only
+		// a new call may ring for longer.
+		rings := req.Method == wire.INVITE && tag(req.To().Params) == ""
 		limit := time.NewTimer(p.settings().patience)
 		defer limit.Stop()
 		for {
@@ -286,7 +291,7 @@ func (p *Profile) transact(req *wire.Request, again func(*wire.Response), fn fun
 					fn(nil, errMangled)
 					return
 				}
-				if req.Method == wire.INVITE {
+				if rings {
 					limit.Stop()
 				}
 				fn(res, nil)
@@ -320,7 +325,7 @@ func whole(res *wire.Response) bool {
 }
 
 var (
-	// errRefused means that nobody listens where a request was sent.
+	// errRefused means that nobody listens where a request was sent, or answers it any more.
 	errRefused = errors.New("sip: nobody listens at the destination")
 	// errMangled means that the final response cannot be one to the request.
 	errMangled = errors.New("sip: the response lacks To, From or Call-ID")
@@ -345,7 +350,12 @@ func (p *Profile) refused(datagram []byte) {
 	if end := strings.IndexAny(rest, ";, \r\n"); end >= 0 {
 		rest = rest[:end]
 	}
-	if w, ok := p.waiting.Load(rest); ok {
+	p.giveUp(rest)
+}
+
+// giveUp ends the request with that branch, if it is on its way, with errRefused.
+func (p *Profile) giveUp(branch string) {
+	if w, ok := p.waiting.Load(branch); ok {
 		select {
 		case w.(chan struct{}) <- struct{}{}:
 		default:

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -557,4 +558,7 @@ func (l *leg) sendCancel(ch *call.Channel, invite *wire.Request) {
 	putPrefixed(req, ch, "sip_bye_h_")
 	setBody(req, "", nil)
 	l.profile.transact(req, nil, func(*wire.Response, error) {})
+	// Who says nothing more is not waited for (RFC 3261 §9.1): a phone was switched off.
+	p, branch := l.profile, param(invite.Via().Params, "branch")
+	time.AfterFunc(p.settings().patience, func() { p.giveUp(branch) })
 }
