@@ -464,7 +464,7 @@ func (r *reader) run(gate *os.File, alarm *alarm) {
 	look := func() bool {
 		start := time.Now()
 		n, more := r.now()
-		next, usual, took := r.pause(start)
+		next, usual, took := r.pause(start, time.Now())
 		wait = next
 		quick, gap := speed.add(start, n), start.Sub(last)
 		last = start
@@ -525,13 +525,13 @@ func (p *pace) add(now time.Time, n int) bool {
 	return max(p.n, p.before) >= many
 }
 
-// pause says how long the goroutine may sleep that began to read at start, how often
-// datagrams must come for it to sleep at all, and whether Group.Read has taken some.
-func (r *reader) pause(start time.Time) (wait, usual time.Duration, took bool) {
+// pause says how long from now on the goroutine may sleep that began to read at start,
+// how often datagrams must come for it to sleep at all, and whether Group.Read has taken
+// some.
+func (r *reader) pause(start, now time.Time) (wait, usual time.Duration, took bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	took, r.took = r.took, false
-	now := time.Now()
 	switch {
 	case len(r.sockets) == 0: // the goroutine is to end
 		return 0, 0, false

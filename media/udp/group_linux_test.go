@@ -3,6 +3,7 @@
 package udp
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -20,7 +21,11 @@ func TestGroup_SpreadsTheLoad(t *testing.T) {
 	readers := runtime.GOMAXPROCS(0)
 	var g Group
 	var got atomic.Int64
-	count := func([]byte, netip.AddrPort, time.Time) { got.Add(1) }
+	count := func(b []byte, _ netip.AddrPort, _ time.Time) {
+		if bytes.Equal(b, own) {
+			got.Add(1)
+		}
+	}
 	before := runtime.NumGoroutine()
 	var all []*Socket
 	alone := 0
@@ -38,7 +43,7 @@ func TestGroup_SpreadsTheLoad(t *testing.T) {
 		}
 		s.Calm(true, false)
 		for _, to := range []netip.AddrPort{to, b.Local()} {
-			if err := b.Send([]byte("x"), to); err != nil {
+			if err := b.Send(own, to); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -203,12 +208,11 @@ func TestPause_LeavesMostToTheCallerOfRead(t *testing.T) {
 		{"nobody calls Read", 2, 0, -30 * time.Millisecond, calmPeriod, calmPeriod},
 	} {
 		r := &reader{sockets: map[int32]*Socket{1: {}, 2: {}}, calm: c.calm, early: c.early, next: now.Add(c.next), every: every, took: true}
-		wait, usual, took := r.pause(now)
-		spent := time.Since(now)
-		if usual > c.usual || usual < c.usual-spent || wait > c.wait || wait < c.wait-spent {
-			t.Errorf("%s: %v, usually %v; want %v, %v (%v later)", c.what, wait, usual, c.wait, c.usual, spent)
+		wait, usual, took := r.pause(now, now)
+		if usual != c.usual || wait != c.wait {
+			t.Errorf("%s: %v, usually %v; want %v, %v", c.what, wait, usual, c.wait, c.usual)
 		}
-		if _, _, again := r.pause(now); !took || again {
+		if _, _, again := r.pause(now, now); !took || again {
 			t.Errorf("%s: what Read took is told %t, %t", c.what, took, again)
 		}
 	}
@@ -290,6 +294,9 @@ func TestListenShared_KeepsRTPApart(t *testing.T) {
 			}
 			got <- b[len(b)-1]
 		})
+		if err != nil && ip.Is6() {
+			t.Skipf("no IPv6 here: %v", err)
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
