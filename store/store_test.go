@@ -32,12 +32,11 @@ func open(t *testing.T, o Options) *Store {
 }
 
 func TestResolve_DSNSpellings(t *testing.T) {
-	s := open(t, Options{Dir: "/tmp/" + filepath.Base(t.TempDir()), Drivers: []Driver{{Scheme: "pgsql"}},
+	s := open(t, Options{Drivers: []Driver{{Scheme: "pgsql"}},
 		Names: func(name string) (string, bool) {
 			to := map[string]string{"crm": "pgsql://dbname=crm", "file": "sqlite://name", "circle": "odbc://circle"}[name]
 			return to, to != ""
 		}})
-	t.Cleanup(func() { os.RemoveAll(s.Dir()) })
 	named := filepath.Join(s.Dir(), "name.db")
 	for dsn, want := range map[string]string{
 		"sqlite://name":      named,
