@@ -126,11 +126,11 @@ func TestApplicationLua_GetsDigits(t *testing.T) {
 	b.play(strings.ReplaceAll(`session:recordFile("TMP/long.wav", 1) for i = 1, 4 do session:insertFile("TMP/long.wav", "TMP/long.wav", 4000) end`, "TMP", b.tmp))
 	for _, c := range []struct{ name, script, digits, want string }{
 		{"terminator", `out("ready") out("got", session:getDigits(5, "#", 30000))`, "12#", "ready\ngot 12"},
-		{"maximum", `out("ready") out("got", session:getDigits(3, "#", 30000)) out("left", session:getDigits(1, "", 100))`, "1234", "ready\ngot 123\nleft 4"},
+		{"maximum", `out("ready") out("got", session:getDigits(3, "#", 30000)) out("left", session:getDigits(1, "", 30000))`, "1234", "ready\ngot 123\nleft 4"},
 		{"between digits", `out("ready") out("got", session:getDigits(3, "#", 30000, 20))`, "1", "ready\ngot 1"},
 		{"read", `session:setVariable("read_terminator_used", "") out("ready") digits = session:read(2, 5, "tone_stream://%(3000,0,440)", 30000, "*#") out("Got dtmf:", digits, "terminator:", session:getVariable("read_terminator_used"))`, "123*", "ready\nGot dtmf: 123 terminator: *"},
-		{"play and get digits", `out("ready") digits = session:playAndGetDigits(2, 5, 3, 3000, "#", "tone_stream://%(2000,0,440)", "tone_stream://%(40,0,200)", "\\d+", "v") out("Got DTMF digits:", digits, session:getVariable("v"))`, "123#", "ready\nGot DTMF digits: 123 123"},
-		{"star in the expression", `out("ready") out(session:playAndGetDigits(2, 5, 3, 3000, "#", "silence_stream://2000", "", "\\d+|\\*"))`, "12*#", "ready\n12*"},
+		{"play and get digits", `out("ready") digits = session:playAndGetDigits(2, 5, 3, 30000, "#", "tone_stream://%(2000,0,440)", "tone_stream://%(40,0,200)", "\\d+", "v") out("Got DTMF digits:", digits, session:getVariable("v"))`, "123#", "ready\nGot DTMF digits: 123 123"},
+		{"star in the expression", `out("ready") out(session:playAndGetDigits(2, 5, 3, 30000, "#", "silence_stream://2000", "", "\\d+|\\*"))`, "12*#", "ready\n12*"},
 		{"callback", `function key_press(s, input_type, data, args) if input_type == "dtmf" then out("Key pressed:", data["digit"], data.duration, args, s == session) if data.digit == "1" then return "break" end end end
 			session:setInputCallback("key_press", "extra") out("ready") out("stopped", session:streamFile("silence_stream://50000")) session:unsetInputCallback()`, "21", "ready\nKey pressed: 2 2000 nil true\nKey pressed: 1 2000 nil true\nstopped 0"},
 		{"callback goes on", `function cb(s, t, data) key = data.digit out("key", key) return "true" end session:setInputCallback("cb", "") out("ready") local r repeat r = session:streamFile("silence_stream://100") until key out("played", r)`, "5", "ready\nkey 5\nplayed 1"},

@@ -200,7 +200,7 @@ func TestShell_IsRefusedWithoutLeave(t *testing.T) {
 }
 
 func TestLimits_EndScripts(t *testing.T) {
-	b := newBox(t, "", func(o *Options) { o.Limits = Limits{Compute: 300 * time.Millisecond, Text: 1 << 20} })
+	b := newBox(t, "", func(o *Options) { o.Limits = Limits{Compute: time.Second, Text: 1 << 20} })
 	ends := func(b *box, script, want string) {
 		t.Helper()
 		b.logged()

@@ -192,8 +192,8 @@ func TestLimits_OfTheProcess(t *testing.T) {
 
 // A script that computes for ever is ended by its limit, and calls do not notice.
 func TestLimits_HurtNoCall(t *testing.T) {
-	b := newBox(t, "", func(o *Options) { o.Limits = Limits{Compute: 300 * time.Millisecond} })
-	ch := b.call(`out("on") local d = session:getDigits(1, "", 5000) out(d, session:ready()) out(session:streamFile("silence_stream://100"))`)
+	b := newBox(t, "", func(o *Options) { o.Limits = Limits{Compute: time.Second} })
+	ch := b.call(`out("on") local d = session:getDigits(1, "", 60000) out(d, session:ready()) out(session:streamFile("silence_stream://100"))`)
 	b.until("on")
 	b.api("luarun ~while true do end")
 	b.awaitLog("time limit reached")
@@ -271,7 +271,7 @@ func TestApplicationLua_BadInputLeavesTheCallUp(t *testing.T) {
 			t.Errorf("%s: logged %q, want %q in it", name, logged, c.logged)
 		}
 	}
-	ch := b.call(`session:setInputCallback("nosuch") out("plays") out(session:streamFile("silence_stream://5000"), session:ready())`)
+	ch := b.call(`session:setInputCallback("nosuch") out("plays") out(session:streamFile("silence_stream://60000"), session:ready())`)
 	b.until("plays")
 	b.logged()
 	press(ch, "1")

@@ -161,7 +161,7 @@ func TestReplies(t *testing.T) {
 func TestReplies_ThatVary(t *testing.T) {
 	b := newBox(t, nil)
 	for line, pattern := range map[string]string{
-		"status":                    `^UP 0 years, 0 days, 0 hours, 0 minutes, 0 seconds, \d+ milliseconds?, \d+ microseconds?\nFreeSWITCH \(Version \S+ 64bit\) is ready\n0 session\(s\) since startup\n0 session\(s\) - peak 0, last 5min 0 \n0 session\(s\) per Sec out of max 1000, peak 0, last 5min 0 \n1000 session\(s\) max\nmin idle cpu \S+\nCurrent Stack Size/Max \S+\n$`,
+		"status":                    `^UP 0 years, 0 days, 0 hours, 0 minutes, \d+ seconds?, \d+ milliseconds?, \d+ microseconds?\nFreeSWITCH \(Version \S+ 64bit\) is ready\n0 session\(s\) since startup\n0 session\(s\) - peak 0, last 5min 0 \n0 session\(s\) per Sec out of max 1000, peak 0, last 5min 0 \n1000 session\(s\) max\nmin idle cpu \S+\nCurrent Stack Size/Max \S+\n$`,
 		"version":                   `^FreeSWITCH Version \S+ \(.*\)\n$`,
 		"create_uuid":               `^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$`,
 		"getcputime":                `^\d+, \d+$`,

@@ -212,7 +212,7 @@ func TestSlowReader_IsCutOffAndOthersFeelNothing(t *testing.T) {
 
 func TestVanishedPeer_IsClosedWithOneLine(t *testing.T) {
 	sw := newSwitch(t)
-	s := newServer(t, sw, Options{WriteTimeout: 300 * time.Millisecond})
+	s := newServer(t, sw, Options{WriteTimeout: time.Second})
 	log := sw.Log.Follow(call.LogWarning, 1000)
 	before := runtime.NumGoroutine()
 	gone := friend(t, s) // it reads nothing any more, as one whose network is gone
@@ -230,7 +230,7 @@ func TestVanishedPeer_IsClosedWithOneLine(t *testing.T) {
 	for line := range log.Lines() {
 		lines = append(lines, line.Text)
 	}
-	if len(lines) != 1 || !strings.Contains(lines[0], "took nothing for 300ms, closing") {
+	if len(lines) != 1 || !strings.Contains(lines[0], "took nothing for 1s, closing") {
 		t.Errorf("the log says %q", lines)
 	}
 }

@@ -218,6 +218,7 @@ func (p *peer) event(name string) *esl.Event {
 // closed expects the end of the connection, perhaps after some more bytes.
 func (p *peer) closed() {
 	p.t.Helper()
+	p.wait()
 	if _, err := io.Copy(io.Discard, p.br); err != nil && !strings.Contains(err.Error(), "reset") {
 		p.t.Fatal(err)
 	}

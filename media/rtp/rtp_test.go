@@ -31,12 +31,15 @@ func listen(t testing.TB, p *Ports, o Options) *Session {
 	return s
 }
 
-// await receives within a deadline that only a broken machine misses.
+// patience bounds every wait of a test: only a broken machine misses it.
+const patience = 30 * time.Second
+
+// await receives within it.
 func await[T any](t testing.TB, c <-chan T, what string) (v T) {
 	t.Helper()
 	select {
 	case v = <-c:
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatalf("no %s", what)
 	}
 	return v
@@ -233,7 +236,7 @@ func TestRTCP_ReportsReachEachOther(t *testing.T) {
 				await(t, got, "packet")
 			}
 		}
-		deadline := time.Now().Add(5 * time.Second)
+		deadline := time.Now().Add(patience)
 		tick := time.NewTicker(5 * time.Millisecond)
 		defer tick.Stop()
 		for a.Counters().RemoteLost != 1 || a.Counters().RoundTrip == 0 {

@@ -74,7 +74,7 @@ func TestSecure_EverySuiteBothWays(t *testing.T) {
 				if !bytes.Equal(p, make([]byte, 160)) {
 					t.Errorf("%s: a payload of %d bytes came out wrong", name, len(p))
 				}
-			case <-time.After(5 * time.Second):
+			case <-time.After(patience):
 				t.Fatalf("%s: nothing came", name)
 			}
 		}
@@ -90,7 +90,7 @@ func TestSecure_EverySuiteBothWays(t *testing.T) {
 				t.Fatal(err)
 			}
 			in := make([]byte, 1500)
-			far.SetReadDeadline(time.Now().Add(5 * time.Second))
+			far.SetReadDeadline(time.Now().Add(patience))
 			n, err := far.Read(in)
 			if err != nil {
 				t.Fatal(err)

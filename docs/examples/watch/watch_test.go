@@ -16,6 +16,9 @@ import (
 const (
 	callerTone = 440
 	farTone    = 1004 // extension 9197
+
+	// patience bounds every wait.
+	patience = 30 * time.Second
 )
 
 // programs are the command lines of the two examples, which do the same.
@@ -58,7 +61,7 @@ func TestExamples_LogACallAndTakeItOver(t *testing.T) {
 			}()
 			said := func(part string) {
 				t.Helper()
-				for limit := time.After(10 * time.Second); ; {
+				for limit := time.After(patience); ; {
 					select {
 					case line, ok := <-lines:
 						if !ok {
@@ -84,7 +87,7 @@ func TestExamples_LogACallAndTakeItOver(t *testing.T) {
 			}
 			hears := func(freq float64) {
 				t.Helper()
-				box.Eventually(t, 10*time.Second, "the tone", func() bool {
+				box.Eventually(t, patience, "the tone", func() bool {
 					call.Forget()
 					h, err := call.Listen(freq, 200*time.Millisecond)
 					return err == nil && h.Level > 0.05
