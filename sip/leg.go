@@ -74,13 +74,16 @@ type leg struct {
 	auths       int             // challenges answered
 	astray      bool            // the INVITE went where the gateway does not name a host
 	redirects   int
-	early       sdpAnswerSource
+	early       early
 	assured     assured // reliable 1xx of ours
 	heard       heard   // reliable 1xx of the far end
 }
 
-// sdpAnswerSource is the To tag of the early dialog whose SDP is in force.
-type sdpAnswerSource struct{ tag string }
+// early is what the early dialogs of an outbound call described.
+type early struct {
+	tag  string            // To tag of the one whose SDP is in force
+	told map[string][]byte // SDP by To tag, of maxEarly at most: a 2xx need not repeat it
+}
 
 // termination is how the call ended, for the variables of CS_HANGUP.
 type termination struct {

@@ -392,6 +392,12 @@ func (l *leg) earlyMedia(ch *call.Channel, res *wire.Response) {
 	}
 	l.mu.Lock()
 	l.early.tag = t
+	if !again && len(l.early.told) < maxEarly {
+		if l.early.told == nil {
+			l.early.told = make(map[string][]byte)
+		}
+		l.early.told[t] = res.Body()
+	}
 	l.state = max(l.state, legEarly)
 	l.mu.Unlock()
 	if res.StatusCode == 180 {
@@ -420,10 +426,15 @@ func (l *leg) accepted(ch *call.Channel, req *wire.Request, res *wire.Response) 
 	t := tag(res.To().Params)
 	l.mu.Lock()
 	known := l.sound.agreed && l.early.tag == t
+	body := res.Body()
+	if len(body) == 0 {
+		body = l.early.told[t]
+	}
+	l.early.told = nil
 	l.mu.Unlock()
-	if len(res.Body()) > 0 && !known {
-		ch.SetPlain("switch_r_sdp", string(res.Body()))
-		if err := l.takeAnswer(ch, res.Body()); err != nil {
+	if len(body) > 0 && !known {
+		ch.SetPlain("switch_r_sdp", string(body))
+		if err := l.takeAnswer(ch, body); err != nil {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return
 		}

@@ -323,7 +323,8 @@ func (l *leg) receivePrack(ctx context.Context, ch *call.Channel, req *wire.Requ
 	p.send(tx, res)
 }
 
-// maxEarly bounds the early dialogs of one INVITE whose reliable 1xx are followed.
+// maxEarly bounds the early dialogs of one INVITE whose reliable 1xx are followed, and
+// whose descriptions are kept.
 const maxEarly = 16
 
 // heard are the reliable 1xx to an INVITE of ours: the RSeq of the last by the tag

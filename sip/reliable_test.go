@@ -527,3 +527,27 @@ func TestTimerT1X64_RingingCallee_IsWaitedFor(t *testing.T) {
 	ok(t, out.WaitAnswer())
 	ok(t, out.Hangup())
 }
+
+// Of two phones behind a proxy the first one answers, whose description went over
+// reliably and does not come again.
+func TestReliable_Outbound_ForkThatAnswersIsHeard(t *testing.T) {
+	h := reliableHouse(t, "")
+	out, far := h.callee(h.phone("1000"))
+	for i, fork := range []string{"a", "b"} {
+		far.say(far.response(far.invite, 183, fork, description(4000+2*i), "Require", "100rel", "RSeq", "1"))
+		prack := far.next(wire.PRACK)
+		if tag(prack.To().Params) != fork || prack.Recipient.User != fork {
+			t.Errorf("PRACK to %s, tag %s; want %s", prack.Recipient.User, tag(prack.To().Params), fork)
+		}
+		far.say(far.response(prack, 200, fork, ""))
+	}
+	far.say(far.response(far.invite, 200, "a", ""))
+	far.next(wire.ACK)
+	ok(t, out.WaitAnswer())
+	if got := h.outbound().Get("remote_media_port"); got != "4000" {
+		t.Errorf("sound goes to port %s, want 4000", got)
+	}
+	ok(t, out.Hangup())
+	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	h.nothingLeft()
+}
