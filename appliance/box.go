@@ -304,18 +304,7 @@ func (b *Box) ChatApplication(name string) bool {
 
 // chatplan tells whether modules.conf asks for it, as FreeSWITCH wants it: in its
 // stock tree there is a chatplan that answers whatever is sent, and no mod_sms.
-func (b *Box) chatplan() bool { return b.loads("mod_sms") }
-
-// loads tells whether the configuration loads a module.
-func (b *Box) loads(module string) bool {
-	tree := b.store.Tree()
-	for _, file := range []string{"pre_load_modules.conf", "modules.conf", "post_load_modules.conf"} {
-		if tree.Configuration(file).Child("modules").Find("load", "module", module) != nil {
-			return true
-		}
-	}
-	return false
-}
+func (b *Box) chatplan() bool { return b.store.Tree().Loads("mod_sms") }
 
 func (b *Box) codecNames() []string {
 	var out []string
@@ -325,11 +314,11 @@ func (b *Box) codecNames() []string {
 	return out
 }
 
-// socketPassword is the event socket's password, and whether it is the stock one,
-// which is good on this machine only.
+// socketPassword is the event socket's password, and whether everybody knows it, so
+// that it is good on this machine only.
 func (b *Box) socketPassword() (password string, weak bool) {
 	password = firstOf(conf.Params(b.store.Tree().Configuration("event_socket.conf")).Get("password"), "ClueCon")
-	return password, strings.EqualFold(password, "ClueCon") && !b.allowGuessable()
+	return password, conf.WeakPassword("", password) && !b.allowGuessable()
 }
 
 // eventSocket makes the ESL server from event_socket.conf.

@@ -40,16 +40,13 @@ func (h *httpAPI) register(mux *http.ServeMux) {
 	}
 }
 
-// login is the user and the password that xml_rpc.conf names. It counts where
-// mod_xml_rpc is loaded, or where it was written beside the built-in configuration.
+// login is the user and the password that xml_rpc.conf names, where mod_xml_rpc is
+// loaded.
 func (h *httpAPI) login() (realm, user, password string, ok bool) {
-	n := h.box.store.Tree().Configuration("xml_rpc.conf")
-	if n == nil || h.box.Options.Conf != "" && !h.box.loads("mod_xml_rpc") {
-		return "", "", "", false
-	}
-	p := conf.Params(n.Child("settings"))
+	tree := h.box.store.Tree()
+	p := conf.Params(tree.Configuration("xml_rpc.conf"))
 	realm, user, password = p.Get("auth-realm"), p.Get("auth-user"), p.Get("auth-pass")
-	return realm, user, password, user != "" && password != ""
+	return realm, user, password, user != "" && password != "" && tree.Loads("mod_xml_rpc")
 }
 
 // judge says why a request is refused, status 0 if it is not.
@@ -73,7 +70,7 @@ func (h *httpAPI) judge(w http.ResponseWriter, r *http.Request, now time.Time) (
 		return http.StatusForbidden, "by https, or as localhost on this machine"
 	case h.guesses.Locked(ip, now):
 		return http.StatusTooManyRequests, "too many failures, try again in a minute"
-	case (proxied || !ip.IsLoopback()) && !h.box.allowGuessable() && (password == "works" || conf.WeakPassword(user, password)):
+	case (proxied || !ip.IsLoopback()) && !h.box.allowGuessable() && conf.WeakPassword(user, password):
 		return http.StatusForbidden, "everybody knows the password of xml_rpc.conf: it lets in from this machine only"
 	}
 	name, given, ok := r.BasicAuth()

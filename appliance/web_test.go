@@ -13,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/switchlet/switchlet/conf"
 )
 
 func TestPage_IsServedWhereBrowsersGiveAMicrophone(t *testing.T) {
@@ -84,6 +86,19 @@ func TestHTTPAPI_WhoMayAsk(t *testing.T) {
 		}
 		if got, text := newHTTPAPI(b).judge(httptest.NewRecorder(), r, time.Now()); got != tt.want {
 			t.Errorf("%+v: %d %s", tt, got, text)
+		}
+	}
+}
+
+func TestSocketPassword_StockOnesAreForThisMachine(t *testing.T) {
+	for password, want := range map[string]bool{"ClueCon": true, "cluecon": true, "1234": true, "works": true, "letme-9": false} {
+		b, err := Open(t.Context(), Options{Data: t.TempDir(), Params: []conf.Param{{File: "event_socket.conf", Name: "password", Value: password}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Stop() })
+		if got, weak := b.socketPassword(); got != password || weak != want {
+			t.Errorf("%s: %q, weak %v", password, got, weak)
 		}
 	}
 }

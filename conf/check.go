@@ -23,10 +23,19 @@ type Known struct {
 	Params map[string]map[string]bool
 }
 
+// StockPasswords are those that FreeSWITCH's configuration is shipped with: of
+// users, of the event socket, and of xml_rpc.conf.
+var StockPasswords = [...]string{"1234", "ClueCon", "works"}
+
 // WeakPassword reports whether everybody would guess the password of a user: it
-// is one that configurations are shipped with, or the user's own name.
+// is a stock one, or the user's own name.
 func WeakPassword(user, password string) bool {
-	return password == "1234" || password == "ClueCon" || password != "" && password == user
+	for _, stock := range StockPasswords {
+		if strings.EqualFold(password, stock) {
+			return true
+		}
+	}
+	return password != "" && password == user
 }
 
 // Check looks through a tree for what this switch does not support and for
@@ -58,7 +67,7 @@ func (c *checker) modules() {
 	if c.known.Modules == nil {
 		return
 	}
-	for _, file := range [...]string{"pre_load_modules.conf", "modules.conf", "post_load_modules.conf"} {
+	for _, file := range moduleFiles {
 		for _, m := range c.tree.Configuration(file).Child("modules").ChildrenNamed("load") {
 			name := m.Attr("module")
 			if c.known.Modules[name] {
@@ -236,9 +245,21 @@ func (c *checker) passwords() {
 		c.found = append(c.found, Warning{Warn, shared.file, shared.line,
 			fmt.Sprintf("default_password is %q, which everybody knows, and %d users have it; %s", shared.Value, users, consequence)})
 	}
-	for _, p := range Params(c.tree.Configuration("event_socket.conf")) {
-		if strings.EqualFold(p.Attr("name"), "password") && WeakPassword("", p.Attr("value")) {
-			c.say(p, Warn, "the event socket has the password %q, which everybody knows; %s", p.Attr("value"), consequence)
+	c.password(Params(c.tree.Configuration("event_socket.conf")), "password", "", "the event socket has the password")
+	for _, p := range c.tree.Configuration("verto.conf").Child("profiles").ChildrenNamed("profile") {
+		c.password(Params(p), "root-password", "root", "root of Verto's profile "+p.Attr("name")+" has the password")
+	}
+	if c.tree.Loads("mod_xml_rpc") {
+		p := Params(c.tree.Configuration("xml_rpc.conf"))
+		c.password(p, "auth-pass", p.Get("auth-user"), "commands by http want the password")
+	}
+}
+
+// password names the parameter of a door that one password opens, if it is weak.
+func (c *checker) password(params ParamList, name, user, what string) {
+	for _, p := range params {
+		if strings.EqualFold(p.Attr("name"), name) && WeakPassword(user, p.Attr("value")) {
+			c.say(p, Warn, "%s %q, which everybody knows; %s", what, p.Attr("value"), consequence)
 		}
 	}
 }

@@ -92,3 +92,33 @@ func TestCheck(t *testing.T) {
 		t.Errorf("without tables only passwords are looked at: %v", quiet)
 	}
 }
+
+func TestCheck_PasswordsThatOpenADoor(t *testing.T) {
+	const stock = `which everybody knows; it is refused from off the box until it is changed, or insecure_passwords=allow is set`
+	for _, tt := range []struct{ tree, want string }{
+		{`<configuration name="event_socket.conf"><settings><param name="password" value="works"/></settings></configuration>`,
+			`freeswitch.xml:2: warning: the event socket has the password "works", ` + stock},
+		{`<configuration name="event_socket.conf"><settings><param name="password" value="1234"/></settings></configuration>`,
+			`freeswitch.xml:2: warning: the event socket has the password "1234", ` + stock},
+		{`<configuration name="event_socket.conf"><settings><param name="password" value="letme-9"/></settings></configuration>`, ``},
+		{`<configuration name="verto.conf"><profiles><profile name="v"><param name="root-password" value="root"/></profile></profiles></configuration>`,
+			`freeswitch.xml:2: warning: root of Verto's profile v has the password "root", ` + stock},
+		{`<configuration name="xml_rpc.conf"><settings><param name="auth-user" value="freeswitch"/><param name="auth-pass" value="works"/></settings></configuration>`, ``}, // it is not loaded
+		{`<configuration name="modules.conf"><modules><load module="mod_xml_rpc"/></modules></configuration><configuration name="xml_rpc.conf"><settings><param name="auth-user" value="freeswitch"/><param name="auth-pass" value="works"/></settings></configuration>`,
+			`freeswitch.xml:2: warning: commands by http want the password "works", ` + stock},
+		{`<configuration name="modules.conf"><modules><load module="mod_xml_rpc"/></modules></configuration><configuration name="xml_rpc.conf"><settings><param name="auth-user" value="me"/><param name="auth-pass" value="me"/></settings></configuration>`,
+			`freeswitch.xml:2: warning: commands by http want the password "me", ` + stock},
+	} {
+		loaded, err := Load(context.Background(), Options{Base: treeOf(map[string]string{rootFile: "<d><section name=\"configuration\">\n" + tt.tree + "\n</section></d>"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range Check(loaded, Known{}) {
+			got = append(got, w.String())
+		}
+		if strings.Join(got, "\n") != tt.want {
+			t.Errorf("%s\ngot  %s\nwant %s", tt.tree, strings.Join(got, "\n"), tt.want)
+		}
+	}
+}

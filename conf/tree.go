@@ -37,6 +37,19 @@ func (t *Tree) Configuration(name string) *Node {
 	return t.Locate("configuration", "configuration", "name", name)
 }
 
+// moduleFiles name the modules to be loaded.
+var moduleFiles = [...]string{"pre_load_modules.conf", "modules.conf", "post_load_modules.conf"}
+
+// Loads reports whether the configuration asks for a module.
+func (t *Tree) Loads(module string) bool {
+	for _, file := range moduleFiles {
+		if t.Configuration(file).Child("modules").Find("load", "module", module) != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Locate returns the first element called tag in a section whose attribute attr
 // has that value. With an empty tag it returns the section.
 func (t *Tree) Locate(sectionName, tag, attr, value string) *Node {

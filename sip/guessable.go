@@ -10,10 +10,6 @@ import (
 	"github.com/switchlet/switchlet/conf"
 )
 
-// stockPasswords are tried against a hash, where the password itself is not
-// written down.
-var stockPasswords = [...]string{"1234", "ClueCon"}
-
 // guessable reports whether everybody would guess the user's password. c are the
 // credentials that it fitted.
 func guessable(u *directory.User, c credentials) bool {
@@ -24,7 +20,8 @@ func guessable(u *directory.User, c credentials) bool {
 	if hash == "" {
 		return false // none is asked for: allow-empty-password decides
 	}
-	for _, password := range append(stockPasswords[:], u.ID) {
+	// The password itself is not written down.
+	for _, password := range append(conf.StockPasswords[:], u.ID) {
 		if strings.EqualFold(hash, sum(hashes("MD5"), c.username, c.realm, password)) {
 			return true
 		}
