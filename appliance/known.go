@@ -40,15 +40,15 @@ var knownParams = map[string]string{
  inbound-codec-prefs inbound-late-negotiation inbound-reg-force-matching-username inbound-use-callid-as-uuid liberal-dtmf
  local-network-acl log-auth-failures manage-presence manual-redirect max-proceeding max-recv-requests-per-second
  max-registrations-per-extension minimum-session-expires multiple-registrations nat-options-ping nonce-ttl outbound-codec-prefs
- outbound-proxy outbound-use-uuid-as-callid p-asserted-id-parse pass-callee-id ping-mean-interval presence-disable-early presence-hold-state presence-hosts
+ outbound-proxy outbound-use-uuid-as-callid p-asserted-id-parse pass-callee-id pass-rfc2833 ping-mean-interval presence-disable-early presence-hold-state presence-hosts
  presence-privacy record-path record-template
- rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
+ rfc2833-pt rfc8760-auth-algorithms rtcp-audio-interval-msec rtp-digit-delay rtp-hold-timeout-sec rtp-ip rtp-timeout-sec send-display-update
  session-timeout sip-expires-late-margin sip-expires-max-deviation sip-force-expires sip-force-expires-max sip-force-expires-min
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
  sip-user-ping-max sip-user-ping-min suppress-cng timer-t1x64 tls tls-only tls-sip-port tls-cert-dir tls-version tls-verify-policy tls-verify-date tls-verify-depth
  tls-verify-in-subjects tls-passphrase unregister-on-options-fail user-agent-filter ws-binding wss-binding
  user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params
- dtmf-duration pass-rfc2833`,
+ dtmf-duration`,
 	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix
  distinct-to expire-seconds extension extension-in-contact from-domain from-user gw-auth-acl outbound-proxy password ping ping-max
  ping-min proxy realm register register-proxy register-transport retry-seconds timeout-seconds username`,

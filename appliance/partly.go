@@ -22,8 +22,6 @@ var partlyApplications = map[string]string{
 	"remove_bugs":          "recordings and tone detection only",
 	"reuse_caller_profile": "accepted without effect",
 	"say":                  "English only",
-	"start_dtmf_generate":  "accepted; no digits are made into sound",
-	"stop_dtmf_generate":   "accepted; no digits are made into sound",
 	"system":               "only where allow-shell is true in switch.conf",
 	"bgsystem":             "only where allow-shell is true in switch.conf",
 }

@@ -100,6 +100,56 @@ func TestMetaKeys_TooLateAndOnce(t *testing.T) {
 	})
 }
 
+// start_dtmf_generate makes tones of digits: of those that the leg's far end presses, or
+// with "write" of those that are sent to it.
+func TestStartDTMFGenerate(t *testing.T) {
+	for _, c := range []struct {
+		name, on, args string
+		toB, toA       string // digits that still pass as such
+	}{
+		{"what the caller presses", "a", "", "", "7"},
+		{"what is sent to the callee", "b", " write", "", "7"},
+		{"what is sent to the caller", "a", " write", "5", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				a, bleg := talking(b)
+				legs := map[string]*call.Channel{"a": a, "b": bleg}
+				ch := legs[c.on]
+				if err := ch.Execute(t.Context(), "start_dtmf_generate", strings.TrimSpace(c.args)); err != nil {
+					t.Fatal(err)
+				}
+				exchange := func() {
+					press(a, "5")
+					press(bleg, "7")
+					b.after(time.Second)
+				}
+				exchange()
+				if toB, toA := digits(bleg), digits(a); toB != c.toB || toA != c.toA {
+					t.Errorf("as digits %q and %q passed", toB, toA)
+				}
+				b.settle()
+				tones := 0
+				for _, l := range b.events {
+					if l.ev.Type == event.DTMF && l.ev.Get("DTMF-Conversion") == "native:inband" {
+						tones++
+					}
+				}
+				if tones != 1 {
+					t.Errorf("%d events tell of a tone", tones)
+				}
+				if err := ch.Execute(t.Context(), "stop_dtmf_generate", ""); err != nil {
+					t.Fatal(err)
+				}
+				exchange()
+				if toB, toA := digits(bleg), digits(a); toB != c.toB+"5" || toA != c.toA+"7" {
+					t.Errorf("afterwards %q and %q", toB, toA)
+				}
+			})
+		})
+	}
+}
+
 func TestDigitActions(t *testing.T) {
 	for _, c := range []struct {
 		name, bind, keys string

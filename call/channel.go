@@ -95,8 +95,9 @@ type Channel struct {
 	events chan *event.Event
 	breaks chan struct{}
 
-	outbound bool
-	module   string // source module, "mod_sofia"
+	outbound    bool
+	module      string       // source module, "mod_sofia"
+	soundDigits atomic.Int32 // a media.Direction: see SoundDigits
 
 	ctx    context.Context // ends at hang-up
 	cancel context.CancelCauseFunc

@@ -25,10 +25,29 @@ func (c *Channel) ReceiveDigit(d media.Digit) {
 		c.maskDigit()
 		return
 	}
-	if c.intercepted(&c.interceptIn, d) {
+	if c.intercepted(&c.interceptIn, d) || c.sounded(media.Read, d) {
 		return
 	}
 	c.QueueDigit(d)
+}
+
+// SoundDigits turns digits into tones from now on: with media.Read those that the far
+// end presses, for all who hear it, with media.Write those that are sent to the far
+// end; 0 ends it. What became a tone is no digit any more.
+func (c *Channel) SoundDigits(d media.Direction) { c.soundDigits.Store(int32(d)) }
+
+// sounded plays a digit as a tone if digits of that direction are to be tones. One that
+// was found in the sound is there already.
+func (c *Channel) sounded(d media.Direction, digit media.Digit) bool {
+	if media.Direction(c.soundDigits.Load()) != d {
+		return false
+	}
+	c.port.PlayDigits([]media.Digit{digit}, d)
+	if !c.True("sensitive_dtmf") {
+		c.Fire(event.DTMF, nil, []Var{{"DTMF-Digit", string(digit.Char)}, {"DTMF-Duration", strconv.Itoa(digit.Duration)},
+			{"DTMF-Source", media.DigitApp.String()}, {"DTMF-Conversion", "native:inband"}})
+	}
+	return true
 }
 
 // maskDigit lets the partner hear drop_dtmf_masking_digits or
@@ -157,7 +176,13 @@ func (c *Channel) SendDigits(digits []media.Digit) error {
 	if !c.MediaReady() {
 		return ErrNotReady
 	}
-	c.port.SendDigits(digits)
+	if media.Direction(c.soundDigits.Load()) != media.Write {
+		c.port.SendDigits(digits)
+		return nil
+	}
+	for _, d := range digits {
+		c.sounded(media.Write, d)
+	}
 	return nil
 }
 

@@ -1,7 +1,9 @@
 package call
 
 import (
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/media"
 )
@@ -39,4 +41,18 @@ func (c *Channel) Tuned(f media.Format) media.Format {
 	}
 	f.Settings = strings.Join(list, ";")
 	return f
+}
+
+// maxDigitGap bounds rtp_digit_delay.
+const maxDigitGap = 10 * time.Second
+
+// TunedDigits returns d with what the channel's variables say of digits: pass_rfc2833
+// (events that a bridge relays go through unread) and rtp_digit_delay (between the
+// digits that are sent, in ms).
+func (c *Channel) TunedDigits(d media.DTMF) media.DTMF {
+	d.PassThrough = d.PassThrough || c.True("pass_rfc2833")
+	if ms, err := strconv.Atoi(c.Get("rtp_digit_delay")); err == nil && ms > 0 {
+		d.Gap = min(time.Duration(ms), maxDigitGap/time.Millisecond) * time.Millisecond
+	}
+	return d
 }

@@ -181,8 +181,8 @@ func (s *digitSender) emit(o *sender, end bool, now time.Time) {
 
 // SendDigits queues digits towards the far end; 'w' and 'W' are pauses of 500
 // and 1000 ms. They go as RFC 4733 events, during which there is no audio; where
-// none were negotiated they go as sound if DTMF.Inband asks for it, and otherwise
-// to the OnSendFallback function. Beyond 128 waiting digits the newest are lost.
+// none were negotiated they go to the OnSendFallback function. Beyond 128 waiting
+// digits the newest are lost.
 func (p *Port) SendDigits(digits []Digit) {
 	p.mu.Lock()
 	d, attached, closed := p.dtmf, p.attached, p.closed
@@ -191,7 +191,7 @@ func (p *Port) SendDigits(digits []Digit) {
 		return
 	}
 	if attached && d.PayloadType == 0 {
-		p.sendOtherwise(digits, d)
+		p.sendOtherwise(digits)
 		return
 	}
 	o := &p.out
@@ -220,21 +220,14 @@ func (p *Port) sendWaiting(d DTMF) {
 	active := o.events.active()
 	o.mu.Unlock()
 	if len(queue) > 0 {
-		p.sendOtherwise(queue, d)
+		p.sendOtherwise(queue)
 	}
 	if active {
 		p.engine.clock.Add(p)
 	}
 }
 
-func (p *Port) sendOtherwise(digits []Digit, d DTMF) {
-	if d.Inband && p.engine.tone != nil {
-		p.mu.Lock()
-		rate := naturalRate(p.format)
-		p.mu.Unlock()
-		p.Play(&toneRun{engine: p.engine, rate: rate, queue: append([]Digit(nil), digits...)}, PlayOptions{})
-		return
-	}
+func (p *Port) sendOtherwise(digits []Digit) {
 	f := p.onFallback.Load()
 	if f == nil {
 		return
@@ -245,7 +238,7 @@ func (p *Port) sendOtherwise(digits []Digit, d DTMF) {
 }
 
 // OnSendFallback sets the function that sends a digit by signalling (SIP INFO)
-// when it cannot go with the sound. It is called without locks held.
+// when it cannot go as an event. It is called without locks held.
 func (p *Port) OnSendFallback(f func(Digit)) {
 	if f == nil {
 		p.onFallback.Store(nil)

@@ -111,6 +111,57 @@ func TestDigits_AreMadeAnewOnTheOtherLeg(t *testing.T) {
 	})
 }
 
+// With PassThrough events are relayed unread, where the other leg has such events.
+func TestDigits_PassThrough(t *testing.T) {
+	for name, c := range map[string]struct {
+		other  media.DTMF
+		passed bool
+	}{
+		"another payload type": {media.DTMF{PayloadType: 96}, true},
+		"another clock":        {media.DTMF{PayloadType: 96, ClockRate: 48000}, false},
+		"no events":            {media.DTMF{}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, e *media.Engine) {
+				f := format(t, e, "PCMU", 0)
+				passing := events
+				passing.PassThrough = true
+				a, b, far := newPhone(t, e, "a", f, passing), newPhone(t, e, "b", f, c.other), newPhone(t, e, "far", f, events)
+				defer a.close()
+				defer b.close()
+				defer far.close()
+				if err := media.Join(a.port, b.port); err != nil {
+					t.Fatal(err)
+				}
+				far.wire.Receive(func(k *media.Packet) { a.wire.Send(k) })
+				far.port.SendDigits([]media.Digit{{Char: '1', Duration: 1600}})
+				time.Sleep(time.Second)
+				synctest.Wait()
+				a.mu.Lock()
+				defer a.mu.Unlock()
+				if read := len(a.digits) == 1; read == c.passed {
+					t.Errorf("read: %+v", a.digits)
+				}
+				if !c.passed {
+					return
+				}
+				n, ends := 0, 0
+				for _, k := range b.packets() {
+					if k.PayloadType == 96 && k.Payload[0] == 1 {
+						n++
+						if k.Payload[1]&0x80 != 0 {
+							ends++
+						}
+					}
+				}
+				if n < 10 || ends != 3 {
+					t.Errorf("%d packets of the digit, %d of its end", n, ends)
+				}
+			})
+		})
+	}
+}
+
 func TestSendDigits_WithoutTelephoneEvent_FallsBack(t *testing.T) {
 	bubble(t, func(t *testing.T, e *media.Engine) {
 		a := newPhone(t, e, "a", format(t, e, "PCMU", 0), noDTMF)

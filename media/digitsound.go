@@ -2,23 +2,71 @@ package media
 
 import (
 	"io"
+	"sync"
 	"time"
 )
 
 // toneRun plays digits one after the other as sound, with the gap and the pauses
-// that event packets have.
+// that event packets have. Digits can be added until it has ended.
 type toneRun struct {
 	engine *Engine
 	rate   int
-	queue  []Digit
-	tone   Source
-	left   int // samples of the digit that are still to be played
-	pause  int // samples of silence before the next
+
+	mu    sync.Mutex
+	queue []Digit
+	ended bool
+	tone  Source
+	left  int // samples of the digit that are still to be played
+	pause int // samples of silence before the next
+}
+
+// PlayDigits plays digits as tones: with Write towards the far end, with Read in the
+// place of what the far end says, for all who hear it. 'w' and 'W' are pauses of 500
+// and 1000 ms. Digits that were found in sound are left out, as they are in it. They
+// sound one after the other; beyond 128 waiting digits the newest are lost.
+func (p *Port) PlayDigits(digits []Digit, d Direction) {
+	if p.engine.tone == nil {
+		return
+	}
+	list := make([]Digit, 0, len(digits))
+	for _, one := range digits {
+		if one.Source != DigitInband {
+			list = append(list, one)
+		}
+	}
+	if len(list) == 0 {
+		return
+	}
+	p.mu.Lock()
+	s := side(d)
+	t := p.tones[s]
+	if t != nil && t.add(list) {
+		p.mu.Unlock()
+		return
+	}
+	t = &toneRun{engine: p.engine, rate: naturalRate(p.format)}
+	t.add(list)
+	p.tones[s] = t
+	p.mu.Unlock()
+	p.Play(t, PlayOptions{Direction: d})
+}
+
+// add puts digits behind those that wait; false if the run has ended.
+func (t *toneRun) add(digits []Digit) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.ended {
+		return false
+	}
+	t.queue = append(t.queue, digits[:min(len(digits), digitQueue-len(t.queue))]...)
+	return true
 }
 
 func (t *toneRun) Rate() int { return t.rate }
 
 func (t *toneRun) Read(pcm []int16) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	n := 0
 	for n < len(pcm) {
 		switch {
@@ -37,6 +85,7 @@ func (t *toneRun) Read(pcm []int16) (int, error) {
 				t.pause = t.samples(digitGap)
 			}
 		case len(t.queue) == 0:
+			t.ended = true
 			return n, io.EOF
 		default:
 			t.next()
@@ -69,6 +118,9 @@ func (t *toneRun) samples(d time.Duration) int {
 }
 
 func (t *toneRun) Close() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.ended = true
 	if t.tone != nil {
 		return t.tone.Close()
 	}

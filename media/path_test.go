@@ -172,7 +172,7 @@ func judge(t *testing.T, pcm []int16, rate int, loss float64) {
 // want them in each way: all arrive, none twice.
 func TestDigits_EveryPairOfKinds_OnEveryPath(t *testing.T) {
 	const dialled = "1590#"
-	kinds := map[string]media.DTMF{"rfc4733": events, "in-band": {Inband: true}, "info": {}}
+	kinds := map[string]media.DTMF{"rfc4733": events, "in-band": {}, "info": {}}
 	for _, n := range paths() {
 		for from, sends := range kinds {
 			for to, wants := range kinds {
@@ -193,16 +193,25 @@ func TestDigits_EveryPairOfKinds_OnEveryPath(t *testing.T) {
 						far.port.SilenceFill(true)
 						a.port.DetectInband(from == "in-band")
 						signalled := ""
-						b.port.OnSendFallback(func(d media.Digit) { signalled += string(d.Char) })
+						b.port.OnSendFallback(func(d media.Digit) {
+							if to == "in-band" {
+								b.port.PlayDigits([]media.Digit{d}, media.Write)
+								return
+							}
+							signalled += string(d.Char)
+						})
 						if err := media.Join(a.port, b.port); err != nil {
 							t.Fatal(err)
 						}
 						time.Sleep(time.Second)
 						for _, c := range dialled {
 							d := media.Digit{Char: byte(c), Duration: 1600}
-							if from == "info" {
+							switch from {
+							case "info":
 								a.port.Inject(d)
-							} else {
+							case "in-band":
+								far.port.PlayDigits([]media.Digit{d}, media.Write)
+							default:
 								far.port.SendDigits([]media.Digit{d})
 							}
 							time.Sleep(500 * time.Millisecond)

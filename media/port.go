@@ -17,8 +17,7 @@ type DTMF struct {
 	PayloadType uint8         // telephone-event as we send it; 0: not negotiated
 	ReceiveType uint8         // telephone-event as the peer sends it; 0 means PayloadType
 	ClockRate   int           // of telephone-event in Hz; 0 means 8000
-	Inband      bool          // without telephone-event, digits are sent as sound
-	PassThrough bool          // event packets are relayed as they come, not made anew
+	PassThrough bool          // where packets are relayed, events are too, unread
 	Gap         time.Duration // between digits that we send; 0 means 40 ms
 }
 
@@ -78,6 +77,7 @@ type Port struct {
 	jitterMin int // ms
 	jitterMax int
 	plays     [2][]*Playback // by side; the last is heard
+	tones     [2]*toneRun    // by side, the digits that sound
 	taps      []*tap
 	records   []*Recording
 	seat      Seat

@@ -72,13 +72,11 @@ func (r *receiver) packet(generation uint64, k *Packet) {
 		}
 	case event != 0 && k.PayloadType == event:
 		r.stats.dtmf++
-		digit, got = r.digits.packet(k, r.dtmf.rate())
-		if r.target == nil {
+		if r.dtmf.PassThrough && r.target != nil && r.target.out.relayEvent(k, r.dtmf.rate(), k.Arrived) {
 			break
 		}
-		if r.dtmf.PassThrough {
-			r.target.out.relayEvent(k, k.Arrived)
-		} else {
+		digit, got = r.digits.packet(k, r.dtmf.rate())
+		if r.target != nil {
 			r.target.out.swallow(k)
 		}
 	case k.PayloadType == comfortNoise:
@@ -94,34 +92,20 @@ func (r *receiver) packet(generation uint64, k *Packet) {
 			r.target.out.swallow(k)
 		}
 	}
-	passed := got && r.dtmf.PassThrough && r.target != nil
 	r.mu.Unlock()
 	if got {
-		p.digit(digit, !passed)
+		p.digit(digit)
 	}
 }
 
 // digit hands a received digit to the port's owner and to the joined port.
-func (p *Port) digit(d Digit, regenerate bool) {
+func (p *Port) digit(d Digit) {
 	if f := p.onDigit.Load(); f != nil {
 		(*f)(d)
 	}
-	if !regenerate || !p.regenerate.Load() {
-		return
+	if q := p.peer.Load(); q != nil && p.regenerate.Load() {
+		q.SendDigits([]Digit{d})
 	}
-	q := p.peer.Load()
-	if q == nil || d.Source == DigitInband && q.hearsDigits() {
-		return
-	}
-	q.SendDigits([]Digit{d})
-}
-
-// hearsDigits reports whether digits are sent to the far end as sound: one that was
-// found in the sound of the joined port has passed already.
-func (p *Port) hearsDigits() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.dtmf.PayloadType == 0 && p.dtmf.Inband
 }
 
 // OnDigit sets the function that gets each digit received: by RFC 4733, in the
@@ -140,7 +124,7 @@ func (p *Port) Inject(d Digit) {
 	if d.Source == DigitUnknown {
 		d.Source = DigitEndpoint
 	}
-	p.digit(d, true)
+	p.digit(d)
 }
 
 // LastHeard returns when the last packet came from the far end; zero if none did.

@@ -130,16 +130,18 @@ func (o *sender) relay(k *Packet, now time.Time) {
 	}
 }
 
-// relayEvent sends a telephone-event packet on as it is.
-func (o *sender) relayEvent(k *Packet, now time.Time) {
+// relayEvent sends a telephone-event packet, whose clock has the given rate, on as it
+// is. It reports false where the far end has no such events.
+func (o *sender) relayEvent(k *Packet, rate int, now time.Time) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.wire == nil || o.dtmf.PayloadType == 0 {
-		return
+	if o.wire == nil || o.dtmf.PayloadType == 0 || o.dtmf.rate() != rate {
+		return false
 	}
 	if o.follow(k, now) && o.send(k, o.dtmf.PayloadType, k.Marker, now) {
 		o.sums.dtmf++
 	}
+	return true
 }
 
 // follow finds the offsets when a new source of packets begins, or one begins anew. It

@@ -45,9 +45,11 @@ func TestInband_DigitsGoAsSoundAndAreFound(t *testing.T) {
 		e.Start(t.Context())
 		defer e.Close()
 		f := format(t, newEngineFor(t), "PCMU", 0)
-		a := newPhone(t, e, "a", f, media.DTMF{Inband: true})
+		a := newPhone(t, e, "a", f, media.DTMF{})
 		defer a.close()
-		a.port.SendDigits([]media.Digit{{Char: '5', Duration: 800}, {Char: 'w'}, {Char: '8'}})
+		a.port.PlayDigits([]media.Digit{{Char: '9', Source: media.DigitInband}, {Char: '5', Duration: 800}}, media.Write)
+		time.Sleep(60 * time.Millisecond)
+		a.port.PlayDigits([]media.Digit{{Char: 'w'}, {Char: '8'}}, media.Write) // while the first sounds
 		time.Sleep(1200 * time.Millisecond)
 		pcm := a.decode(a.packets())
 		// 100 ms of the one, 40 of gap, 500 of pause, 250 of the other, 40 of gap.

@@ -26,7 +26,7 @@ func (p *Port) Tick(phase Phase, now time.Time) {
 		p.pending = nil
 		p.mu.Unlock()
 		for _, d := range pending {
-			p.digit(d, true)
+			p.digit(d)
 		}
 		if relay {
 			p.rest()

@@ -79,6 +79,8 @@ type settings struct {
 	dtmfPayload         int
 	dtmfType            string
 	liberalDTMF         bool
+	passDTMF            bool // events that a bridge relays go through unread
+	digitGap            time.Duration
 	rtpTimeout          time.Duration
 	rtpHoldTimeout      time.Duration
 	noAutoAdjust        bool
@@ -259,6 +261,9 @@ func (s *settings) readRegistrar(p conf.ParamList) {
 	s.pingInterval = max(p.Int("ping-mean-interval", 30), 1)
 }
 
+// maxDigitGap bounds rtp-digit-delay, in ms.
+const maxDigitGap = 10000
+
 func (s *settings) readMedia(p conf.ParamList) {
 	both := p.Get("codec-prefs")
 	s.codecsIn = or(p.Get("inbound-codec-prefs"), both)
@@ -269,6 +274,8 @@ func (s *settings) readMedia(p conf.ParamList) {
 	s.dtmfPayload = p.Int("rfc2833-pt", 101)
 	s.dtmfType = or(strings.ToLower(p.Get("dtmf-type")), "rfc2833")
 	s.liberalDTMF = p.Bool("liberal-dtmf", false)
+	s.passDTMF = p.Bool("pass-rfc2833", false)
+	s.digitGap = time.Duration(min(max(p.Int("rtp-digit-delay", 0), 0), maxDigitGap)) * time.Millisecond
 	s.rtpTimeout = time.Duration(p.Int("rtp-timeout-sec", 0)) * time.Second
 	s.rtpHoldTimeout = time.Duration(p.Int("rtp-hold-timeout-sec", 0)) * time.Second
 	s.noAutoAdjust = p.Bool("disable-rtp-auto-adjust", false)

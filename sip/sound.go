@@ -258,7 +258,7 @@ func (l *leg) attach(ch *call.Channel) {
 	l.mu.Unlock()
 	s := l.profile.settings()
 	kind := l.dtmfType(ch)
-	d := media.DTMF{ClockRate: r.DigitsClock}
+	d := ch.TunedDigits(media.DTMF{ClockRate: r.DigitsClock, PassThrough: s.passDTMF, Gap: s.digitGap})
 	if kind == "rfc2833" {
 		d.PayloadType, d.ReceiveType = r.Digits, r.DigitsReceive
 	}

@@ -298,7 +298,7 @@ func (l *leg) establish(p *peer, a agreement) {
 		l.ch.SetPlain("rtp_2833_recv_payload", strconv.Itoa(int(a.events.payload)))
 	}
 	l.smooth()
-	l.ch.Port().Attach(p.wire, l.ch.Tuned(f), a.dtmf)
+	l.ch.Port().Attach(p.wire, l.ch.Tuned(f), l.ch.TunedDigits(a.dtmf))
 	l.ch.SetFormat(f)
 	l.watch(l.ch.Held())
 }

@@ -21,8 +21,6 @@ func behaviour(Deps) []call.Application {
 		{Name: "debug_media", Syntax: "<read|write|both|vread|vwrite|vboth|all> <on|off>", Description: "Debug Media", Flags: n, Run: debugMedia},
 		{Name: "jitterbuffer", Syntax: "<jitterbuffer_data>", Description: "Send session jitterbuffer", Flags: n, Run: jitterbuffer},
 		{Name: "remove_bugs", Syntax: "[<function>]", Description: "Remove media bugs", Run: removeBugs},
-		{Name: "start_dtmf_generate", Syntax: "", Description: "Generate dtmf", Run: regenerate("true")},
-		{Name: "stop_dtmf_generate", Syntax: "", Description: "stop inband dtmf generation", Run: regenerate("")},
 		{Name: "privacy", Syntax: "off|on|name|full|number", Description: "Set privacy on calls", Flags: nr, Run: privacy},
 		{Name: "filter_codecs", Syntax: "<codec string>", Description: "Filter Codecs", Flags: n, Run: filterCodecs},
 		{Name: "park_state", Syntax: "", Description: "Park State", Run: parkState},
@@ -118,14 +116,6 @@ func removeBugs(_ context.Context, ch *call.Channel, args string) error {
 		return ch.StopRecording("all")
 	}
 	return nil
-}
-
-// regenerate asks for digits as sound towards the far end.
-func regenerate(value string) run {
-	return func(_ context.Context, ch *call.Channel, _ string) error {
-		ch.Set("dtmf_generate", value)
-		return nil
-	}
 }
 
 func privacy(_ context.Context, ch *call.Channel, args string) error {

@@ -20,6 +20,8 @@ func digits(d Deps) []call.Application {
 		{Name: "flush_dtmf", Syntax: "", Description: "flush any queued dtmf", Flags: n, Run: flushDTMF},
 		{Name: "start_dtmf", Syntax: "", Description: "Detect dtmf", Flags: n, Run: inband(true)},
 		{Name: "stop_dtmf", Syntax: "", Description: "stop inband dtmf", Flags: n, Run: inband(false)},
+		{Name: "start_dtmf_generate", Syntax: "", Description: "Generate dtmf", Run: soundDigits},
+		{Name: "stop_dtmf_generate", Syntax: "", Description: "stop inband dtmf generation", Run: silenceDigits},
 		{Name: "block_dtmf", Syntax: "", Description: "Block DTMF", Flags: n, Run: block("true")},
 		{Name: "unblock_dtmf", Syntax: "", Description: "Stop blocking DTMF", Flags: n, Run: block("")},
 	}
@@ -108,6 +110,25 @@ func inband(on bool) run {
 		ch.Port().DetectInband(on)
 		return nil
 	}
+}
+
+// soundDigits makes tones of the digits that the far end presses, or with "write" of
+// those that are sent to it.
+func soundDigits(ctx context.Context, ch *call.Channel, args string) error {
+	if err := ch.PreAnswer(ctx); err != nil {
+		return err
+	}
+	if strings.EqualFold(strings.TrimSpace(args), "write") {
+		ch.SoundDigits(media.Write)
+	} else {
+		ch.SoundDigits(media.Read)
+	}
+	return nil
+}
+
+func silenceDigits(_ context.Context, ch *call.Channel, _ string) error {
+	ch.SoundDigits(0)
+	return nil
 }
 
 func block(value string) run {

@@ -99,6 +99,58 @@ func TestPhones_CallEachOtherAndHearEachOther(t *testing.T) {
 	}
 }
 
+const tones = `<include>
+<extension name="tones">
+  <condition field="destination_number" expression="^7(1001)$">
+    <action application="start_dtmf_generate"/>
+    <action application="bridge" data="user/$1"/>
+  </condition>
+</extension>
+</include>`
+
+// A digit of the caller becomes the two tones of its key, and no event.
+func TestPhones_DigitsBecomeTones(t *testing.T) {
+	b := house(t, map[string]string{"dialplan/default/00_tones.xml": tones})
+	alice, bob := desk(t, b, "1000"), desk(t, b, "1001")
+	register(t, alice)
+	register(t, bob)
+	out, err := alice.Dial("71001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := bob.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := in.Answer(); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.WaitAnswer(); err != nil {
+		t.Fatal(err)
+	}
+	out.Say(2500, 0.3)
+	hears(t, "1001", in.Sound, 2500)
+	box.Eventually(t, patience, "the tones of key 5 at 1001", func() bool {
+		out.Press("5")
+		in.Forget()
+		low, err := in.Listen(770, 120*time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		high, err := in.Listen(1336, 120*time.Millisecond)
+		return err == nil && low.Level > 0.05 && high.Level > 0.05
+	})
+	if got := in.Digits(); got != "" {
+		t.Errorf("%q came as events, too", got)
+	}
+	if err := out.Hangup(); err != nil {
+		t.Fatal(err)
+	}
+	if err := in.WaitEnd(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPhone_CallerCancelsWhileItRings(t *testing.T) {
 	b := house(t, nil)
 	c := b.ESL(t)
