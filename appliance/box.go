@@ -271,7 +271,12 @@ func (b *Box) tables(db *kv.DB) {
 		Shutdown: func(bool) { b.Quit() }, Hangup: b.Hangup,
 		Registrations: func() [][]string { return b.registrations() },
 		LostEvents:    b.lostEvents,
-		Modules:       modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
+		Broadcast: func(channel string, message []byte) {
+			if b.browsers != nil {
+				b.browsers.Broadcast(channel, message)
+			}
+		},
+		Modules: modules, Codecs: b.codecNames(), Files: []string{"wav", "mp3", "opus", "opus", "ogg", "raw", "r8", "r16", "tone_stream", "silence_stream", "local_stream", "file_string"},
 		Streams: b.opener, LocalStream: func(name string) (stream.LocalStream, bool) {
 			s, ok := localStreams(b.store.Tree())[name]
 			return s, ok

@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -382,6 +383,47 @@ func TestChannels_ListsAndErrors(t *testing.T) {
 	if e["eventChannel"] != "presence.1000@test" || data["channelUUID"] != mine || data["channelCallState"] != "ACTIVE" || data["channelPresenceID"] != "1000@test" {
 		t.Errorf("presence: %v", e)
 	}
+}
+
+// What a program broadcasts goes to whom it names, or whose call or session the channel
+// is, and otherwise to those who listen; guests are not told everything.
+func TestBroadcast_OfAProgram(t *testing.T) {
+	b := newBox(t, func(tree string) string {
+		return strings.Replace(tree, `<user id="1002">`, `<user id="guest7"><params><param name="password" value="secret"/></params></user><user id="1002">`, 1)
+	})
+	alice, guest := b.login("1000", "secret", "s1"), b.login("guest7", "secret", "g1")
+	const mine = "c0ffee00-0000-4000-8000-00000000000B"
+	b.dials(alice, mine, "park")
+	for _, p := range []*page{alice, guest} {
+		p.result("verto.subscribe", fields{"eventChannel": "demo.news"})
+	}
+	n := 0
+	say := func(channel, more string) {
+		n++
+		b.s.Broadcast(channel, fmt.Appendf(nil, `{"eventChannel":%q,"data":{"n":%d}%s}`, channel, n, more))
+	}
+	told := func(p *page, numbers ...int) {
+		t.Helper()
+		for _, want := range numbers {
+			e := p.next("verto.event")
+			if data, _ := e["data"].(map[string]any); data["n"] != float64(want) {
+				t.Errorf("told of %v, want %d", e, want)
+			}
+		}
+	}
+	say("demo.news", "")
+	say(mine, "")
+	say("g1", "")
+	say("demo.news", `,"sessid":"s1"`)
+	say("demo.news", `,"sessid":"nobody"`)
+	say("demo.news", `,"eventChannelSessid":"g1"`)
+	say("demo.other", "")
+	say("demo.news", `,"contentVisibility":"private"`) // whom the channel is allowed by name
+	b.s.permit(false, "g1 event_channels demo")
+	say("demo.news", `,"contentVisibility":"private"`)
+	say("demo.news", `,"contentVisibility":"public"`)
+	told(alice, 1, 2, 4, 8, 9, 10)
+	told(guest, 1, 3, 6, 8, 10)
 }
 
 func TestEcho(t *testing.T) {

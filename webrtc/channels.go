@@ -1,7 +1,10 @@
 package webrtc
 
 import (
+	"encoding/json"
 	"strings"
+
+	"github.com/switchlet/switchlet/call"
 )
 
 // subscribe adds event channels (spec/verto.md §7).
@@ -170,7 +173,10 @@ func (s *Server) unlisten(k *socket, name string) {
 
 // publishTo delivers an event to the subscribers of its channel and of the
 // channel's main name.
-func (s *Server) publishTo(name string, e object) {
+func (s *Server) publishTo(name string, e object) { s.publishIf(name, e, nil) }
+
+// publishIf is publishTo for those whom may lets have it; nil lets everyone.
+func (s *Server) publishIf(name string, e object, may func(*socket) bool) {
 	names := []string{name}
 	if main := mainName(name); main != name {
 		names = append(names, main)
@@ -183,9 +189,52 @@ func (s *Server) publishTo(name string, e object) {
 		}
 		s.mu.Unlock()
 		for _, k := range list {
-			k.deliver(n, e)
+			if may == nil || may(k) {
+				k.deliver(n, e)
+			}
 		}
 	}
+}
+
+// Broadcast sends a program's event, a JSON object, by its event channel: to the one
+// session that it names (sessid), that it or the channel is the identity of, or whose
+// call that is; otherwise to those who have subscribed. What is not public
+// (contentVisibility) reaches guests only where they are allowed the channel by name.
+func (s *Server) Broadcast(channel string, message []byte) {
+	e := members(message)
+	text := func(name string) (v string) {
+		for _, m := range e {
+			if raw, ok := m.value.(json.RawMessage); ok && m.name == name {
+				_ = json.Unmarshal(raw, &v)
+			}
+		}
+		return v
+	}
+	one := text("sessid")
+	if one == "" {
+		one = text("eventChannelSessid")
+		if one == "" {
+			one = channel
+		}
+		s.mu.Lock()
+		if l := s.legs[one]; l != nil {
+			one = l.sessid
+		}
+		s.mu.Unlock()
+	}
+	if k := s.online(one); k != nil {
+		k.direct(e)
+		return
+	}
+	if id := text("sessid"); id != "" {
+		s.sw.Log.Printf(call.LogWarning, "Socket %s not connected", id)
+		return
+	}
+	visibility := text("contentVisibility")
+	s.publishIf(channel, e, func(k *socket) bool {
+		a := k.who()
+		return a == nil || !strings.HasPrefix(strings.ToLower(a.id), "guest") || visibility == "" || strings.EqualFold(visibility, "public") || k.mayListen(channel)
+	})
 }
 
 // deliver sends an event of a subscribed channel, numbered for this socket.

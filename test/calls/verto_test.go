@@ -138,6 +138,21 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	})
 }
 
+// A program says something to the page that has a call.
+func TestVerto_ProgramSpeaksToAPage(t *testing.T) {
+	b := vertoBox(t)
+	alice := openTab(t, b, "1000", "alice")
+	alice.call("one", "9196")
+	alice.next("verto.answer")
+	if out := b.API(t, b.ESL(t), `event_channel_broadcast {"eventChannel":"one","data":{"say":"hello"}}`); out != "+OK message sent\n" {
+		t.Errorf("%q", out)
+	}
+	e := alice.next("verto.event")
+	if data, _ := e["data"].(map[string]any); data["say"] != "hello" || e["eventSerno"] != nil {
+		t.Errorf("event: %v", e)
+	}
+}
+
 // The browser hears the phone ring where the dialplan says so; the phone hears music
 // while the browser holds the call, and no longer.
 func TestVerto_RingbackAndHoldMusic(t *testing.T) {
