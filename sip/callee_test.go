@@ -180,3 +180,48 @@ func (h *house) outbound() *call.Channel {
 	h.t.Fatal("nobody was called")
 	return nil
 }
+
+// A re-INVITE of ours is a refresh, too (RFC 4028 §7.4): who refreshes stays the same, and
+// the answer counts.
+func TestReinvite_OfOurs_KeepsTheRefresher(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, far := h.callee(h.phone("1000"))
+	far.say(far.response(far.invite, 200, "a", description(4000), "Session-Expires", "120;refresher=uas"))
+	ok(t, out.WaitAnswer())
+	far.next(wire.ACK)
+	ch := h.outbound()
+	l := ch.Leg().(*leg)
+	for _, step := range []struct {
+		offer, answer string
+		expires       int
+		refresher     bool
+	}{
+		{"120;refresher=uas", "100;refresher=uas", 100, false},
+		{"100;refresher=uas", "110;refresher=uac", 110, true},
+		{"110;refresher=uac", "", 110, true}, // they cannot: we may go on
+		{"110;refresher=uac", "120;refresher=uas", 120, false},
+		{"120;refresher=uas", "", 0, false},
+	} {
+		done := make(chan error, 1)
+		go func() { done <- l.reinvite(t.Context(), ch) }()
+		req := far.next(wire.INVITE)
+		if got := header(req, "Session-Expires"); got != step.offer {
+			t.Errorf("offered %q, want %q", got, step.offer)
+		}
+		var answer []string
+		if step.answer != "" {
+			answer = []string{"Session-Expires", step.answer}
+		}
+		far.say(far.response(req, 200, "a", description(4000), answer...))
+		ok(t, recv(t, done))
+		far.next(wire.ACK)
+		l.mu.Lock()
+		expires, refresher, runs := l.expires, l.refresher, l.timer != nil
+		l.mu.Unlock()
+		if expires != step.expires || refresher != step.refresher || runs != (step.expires > 0) {
+			t.Errorf("after %q: %d s, ours %v, runs %v", step.answer, expires, refresher, runs)
+		}
+	}
+	ok(t, out.Hangup())
+	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+}

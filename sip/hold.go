@@ -119,6 +119,7 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 			l.ack = ack
 			l.mu.Unlock()
 			l.profile.sendACK(ack)
+			l.timerAccepted(res)
 			if len(res.Body()) > 0 && !described && l.takeAnswer(ch, res.Body()) == nil {
 				l.attach(ch)
 			}

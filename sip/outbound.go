@@ -447,7 +447,6 @@ func (l *leg) accepted(ch *call.Channel, req *wire.Request, res *wire.Response) 
 	ch.SetPlain("sip_to_tag", t)
 	l.timerAccepted(res)
 	ch.MarkAnswered()
-	l.startTimer()
 }
 
 func (l *leg) hasMedia() bool {

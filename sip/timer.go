@@ -33,13 +33,20 @@ func (l *leg) sessionSeconds(ch *call.Channel) int {
 	return n
 }
 
-// sessionTimerOffer adds Session-Expires to an INVITE of ours (spec/sip.md §7.3).
+// sessionTimerOffer adds Session-Expires to an INVITE of ours (spec/sip.md §7.3). We
+// refresh, unless the far end does so already (RFC 4028 §7.4).
 func (l *leg) sessionTimerOffer(ch *call.Channel, req *wire.Request) {
 	n := l.sessionSeconds(ch)
 	if n == 0 {
 		return
 	}
-	put(req, field{"Session-Expires", strconv.Itoa(n) + ";refresher=uac"}, field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
+	refresher := "uac"
+	l.mu.Lock()
+	if l.state >= legAnswered && l.expires > 0 && !l.refresher {
+		refresher = "uas"
+	}
+	l.mu.Unlock()
+	put(req, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher}, field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
 }
 
 // parseSessionExpires reads "1800;refresher=uas".
@@ -102,12 +109,16 @@ func (l *leg) refreshTimer(req *wire.Request, res *wire.Response) {
 	l.startTimer()
 }
 
-// timerAccepted takes what the 200 to our INVITE says.
+// timerAccepted takes what the 200 to an INVITE of ours says, and begins the time
+// anew. One that says nothing does not stop us from refreshing.
 func (l *leg) timerAccepted(res *wire.Response) {
 	n, refresher := parseSessionExpires(sessionExpires(res))
 	l.mu.Lock()
-	l.expires, l.refresher = n, n > 0 && refresher != "uas"
+	if n > 0 || !l.refresher {
+		l.expires, l.refresher = n, n > 0 && refresher != "uas"
+	}
 	l.mu.Unlock()
+	l.startTimer()
 }
 
 // retryTimer sends the INVITE again with the interval that a 422 asks for.
@@ -164,7 +175,5 @@ func (l *leg) refresh(ch *call.Channel) {
 	if err := l.reinvite(ch.Context(), ch); err != nil && ch.Up() {
 		ch.Log(call.LogWarning, "%s: session refresh: %v", ch.Name(), err)
 		ch.Hangup(call.CauseRecoveryOnTimerExpire)
-		return
 	}
-	l.startTimer()
 }
