@@ -154,24 +154,6 @@ func (p *Profile) streamOf(b *binding, t *target) {
 	}
 }
 
-// welcome tells a phone that has just registered that it has no messages.
-func (p *Profile) welcome(b *binding) {
-	t, err := p.contactTarget(b.dialURI())
-	if err != nil {
-		return
-	}
-	p.streamOf(b, t)
-	account := "sip:" + b.MWIUser + "@" + b.MWIHost
-	me := "<sip:" + b.User + "@" + b.Host + ">"
-	req := p.newRequest(wire.NOTIFY, t, me+";tag="+newTag(), me, call.NewUUID(), 1, 70)
-	put(req, field{"Contact", p.contact(escapeUser(b.User), "", addrOf(t.next), t.transport)})
-	p.identify(req)
-	put(req, field{"Event", "message-summary"}, field{"Allow-Events", p.settings().events()},
-		field{"Subscription-State", "terminated;reason=noresource"})
-	setBody(req, "application/simple-message-summary", []byte("Messages-Waiting: no\r\nMessage-Account: "+account+"\r\n\r\n"))
-	p.transact(req, nil, func(*wire.Response, error) {})
-}
-
 // checkSync tells phones to read their configuration again.
 func (p *Profile) checkSync(args []string) {
 	match := func(*binding) bool { return true }

@@ -115,12 +115,8 @@ func (w *watch) noteLine(e *event.Event) {
 // document is what the next NOTIFY says, and whether that is news. Caller holds w.mu.
 func (w *watch) document(channels []*call.Channel) (kind, body string, fresh bool) {
 	if w.pack == summaryPackage {
-		body = w.summary
-		if body == "" {
-			var ok bool
-			if body, ok = w.profile.stack.summaries.get(w.profile, w.user, w.host); !ok {
-				body = "Messages-Waiting: no\r\nMessage-Account: sip:" + w.account + "\r\n\r\n"
-			}
+		if body = w.summary; body == "" {
+			body = w.profile.stack.summaries.get(w.profile, w.user, w.host, "sip:"+w.account)
 		}
 		fresh = w.refused || body != w.sent
 		w.sent = body

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net"
 	"strings"
 	"sync"
 
@@ -24,36 +25,49 @@ type summaries struct {
 	said map[string]string // by user@host in lower case
 }
 
-// set keeps what was said. Where there are too many accounts, those that have
-// messages stay, and the new one is told of but not remembered.
-func (m *summaries) set(user, host, text string, waiting bool) {
+// set keeps what was said in the place of what was said of the user at any host that
+// counts as the given one. Where there are too many accounts, those that have messages
+// stay, and the new one is told of but not remembered.
+func (m *summaries) set(profiles []*Profile, user, host, text string, waiting bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	key := userKey(user, host)
-	if !waiting {
-		delete(m.said, key)
+	delete(m.said, userKey(user, host))
+	for _, p := range profiles {
+		for _, h := range p.alike(host) {
+			delete(m.said, userKey(user, h))
+		}
+	}
+	if !waiting || len(m.said) >= maxSummaries {
 		return
 	}
 	if m.said == nil {
 		m.said = map[string]string{}
 	}
-	if _, ok := m.said[key]; ok || len(m.said) < maxSummaries {
-		m.said[key] = text
-	}
+	m.said[userKey(user, host)] = text
 }
 
-// get is what was said of a user at any host that counts as the given one.
-func (m *summaries) get(p *Profile, user, host string) (string, bool) {
+// get is what was said of a user at any host that counts as the given one; of one
+// without messages it is about account, an address with its scheme.
+func (m *summaries) get(p *Profile, user, host, account string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, h := range append([]string{host}, strings.Split(p.settings().presenceHosts, ",")...) {
-		if h = strings.TrimSpace(h); h != "" && p.sameHost(h, host) {
-			if text, ok := m.said[userKey(user, h)]; ok {
-				return text, true
-			}
+	for _, h := range p.alike(host) {
+		if text, ok := m.said[userKey(user, h)]; ok {
+			return text
 		}
 	}
-	return "", false
+	return "Messages-Waiting: no\r\nMessage-Account: " + account + "\r\n\r\n"
+}
+
+// alike are the hosts that stand for one domain, the given one first.
+func (p *Profile) alike(host string) []string {
+	hosts := []string{host}
+	for h := range strings.SplitSeq(p.settings().presenceHosts, ",") {
+		if h = strings.TrimSpace(h); h != "" && p.sameHost(h, host) {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
 }
 
 // summaryOf is the document (RFC 3842) that an event is about, "" if it is none.
@@ -90,24 +104,25 @@ func (s *Stack) messageWaiting(e *event.Event) {
 	}
 	user, host := splitAddress(account)
 	text := summaryOf(e)
-	s.summaries.set(user, host, text, strings.EqualFold(waiting, "yes"))
+	profiles := s.Profiles()
+	s.summaries.set(profiles, user, host, text, strings.EqualFold(waiting, "yes"))
 	told := map[string]bool{}
 	for _, w := range s.watchers.of(user, nil) {
 		if w.pack == summaryPackage && w.profile.sameHost(w.host, host) {
-			told[strings.ToLower(w.watcher)] = true
 			w.mu.Lock()
 			w.summary = text
+			told[w.target.next] = true
 			w.mu.Unlock()
 			s.watchers.tell(w, false)
 		}
 	}
 	name := e.Get("Sofia-Profile")
-	for _, p := range s.Profiles() {
+	for _, p := range profiles {
 		if name != "" && s.Profile(name) != nil && s.Profile(name) != p {
 			continue
 		}
 		for _, b := range p.registrar.of(user, host) {
-			if !told[userKey(b.User, b.Host)] {
+			if !told[net.JoinHostPort(b.NetworkIP, b.NetworkPort)] {
 				p.sendSummary(b, text)
 			}
 		}
@@ -128,6 +143,11 @@ func (r *registrar) of(user, host string) (out []*binding) {
 	return out
 }
 
+// welcome tells a phone that has just registered whether messages wait for it.
+func (p *Profile) welcome(b *binding) {
+	p.sendSummary(b, p.stack.summaries.get(p, b.MWIUser, b.MWIHost, "sip:"+b.MWIUser+"@"+b.MWIHost))
+}
+
 // sendSummary tells a phone that did not ask.
 func (p *Profile) sendSummary(b *binding, text string) {
 	t, err := p.contactTarget(b.dialURI())
@@ -137,7 +157,7 @@ func (p *Profile) sendSummary(b *binding, text string) {
 	p.streamOf(b, t)
 	address := "<sip:" + escapeUser(b.User) + "@" + b.Host + ">"
 	n := p.newRequest(wire.NOTIFY, t, address+";tag="+newTag(), address, call.NewUUID(), 1, 70)
-	put(n, field{"Contact", p.contact("mod_sofia", "", addrOf(t.next), t.transport)})
+	put(n, field{"Contact", p.contact(escapeUser(b.User), "", addrOf(t.next), t.transport)})
 	p.identify(n)
 	put(n, field{"Event", summaryPackage}, field{"Allow-Events", p.settings().events()}, field{"Subscription-State", "terminated;reason=noresource"})
 	setBody(n, summaryType, []byte(text))

@@ -69,6 +69,39 @@ func TestSummary_SubscribedPhone_IsToldOnceAndAgainLater(t *testing.T) {
 	later.told("Messages-Waiting: no")
 }
 
+// A phone that comes back after a restart is told what holds, and a lamp that was put
+// out under another name of the domain stays dark.
+func TestSummary_PhoneThatRegistersAgain_IsTold(t *testing.T) {
+	h := newHouse(t, houseOptions{params: watching})
+	p := h.registered("1001")
+	lit(t, p, "no")
+	if res := must[*wire.Response](t)(p.Register(0)); res.StatusCode != 200 {
+		t.Fatalf("%s", res)
+	}
+	h.waiting("sip:1001@127.0.0.1", "MWI-Messages-Waiting", "yes", "MWI-Voice-Message", "1/0 (0/0)")
+	h.watches(t, "sip:1001@test.local", "message-summary", 600).told("Messages-Waiting: yes", "Voice-Message: 1/0")
+	if res := must[*wire.Response](t)(p.Register(600)); res.StatusCode != 200 {
+		t.Fatalf("%s", res)
+	}
+	if n := lit(t, p, "yes"); !strings.Contains(string(n.Body()), "Voice-Message: 1/0 (0/0)") {
+		t.Errorf("%s", n.Body())
+	}
+	h.waiting("sip:1001@test.local", "MWI-Messages-Waiting", "no")
+	lit(t, p, "no")
+	h.watches(t, "sip:1001@test.local", "message-summary", 600).told("Messages-Waiting: no")
+}
+
+// Of two phones of an account one subscribed: the other is told, too.
+func TestSummary_PhonesOfOneAccount_AllAreTold(t *testing.T) {
+	h := newHouse(t, houseOptions{params: watching + `<param name="multiple-registrations" value="contact"/>`})
+	one, other := h.registered("1001"), h.registered("1001")
+	w := &watcher{t: t, phone: one, sub: must[*phone.Subscription](t)(one.Subscribe("sip:1001@test.local", "message-summary", 600))}
+	w.told("Messages-Waiting: no")
+	h.waiting("sip:1001@test.local", "MWI-Messages-Waiting", "yes")
+	lit(t, other, "yes")
+	w.told("Messages-Waiting: yes")
+}
+
 func TestSummaryOf_IsBoundedAndClean(t *testing.T) {
 	e := event.New(event.MessageWaiting, "")
 	e.Add("MWI-Messages-Waiting", "yes\r\nEvil: 1")
@@ -81,13 +114,13 @@ func TestSummaryOf_IsBoundedAndClean(t *testing.T) {
 	}
 	var m summaries
 	for i := range maxSummaries + 10 {
-		m.set("u"+strconv.Itoa(i), "h", "text", true)
+		m.set(nil, "u"+strconv.Itoa(i), "h", "text", true)
 	}
-	m.set("u1", "h", "other", true)
+	m.set(nil, "u1", "h", "other", true)
 	if len(m.said) != maxSummaries || m.said["u1@h"] != "other" {
 		t.Errorf("%d are remembered", len(m.said))
 	}
-	if m.set("U1", "h", "", false); len(m.said) != maxSummaries-1 {
+	if m.set(nil, "U1", "h", "", false); len(m.said) != maxSummaries-1 {
 		t.Error("what is over is remembered")
 	}
 }
