@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // patience bounds a test's waiting for another program.
@@ -25,16 +27,6 @@ type authority struct {
 	directory string
 	file      string // PEM, by which to trust it
 	roots     *x509.CertPool
-}
-
-func free(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func start(t *testing.T, env []string, name string, args ...string) {
@@ -64,7 +56,7 @@ func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
 		t.Fatal(err)
 	}
 	crt, key := split(t, own)
-	port, management, dns := free(t), free(t), free(t)
+	port, management, dns := ports.Free(t), ports.Free(t), ports.Free(t)
 	config, err := json.Marshal(map[string]any{"pebble": map[string]any{
 		"listenAddress": "127.0.0.1:" + strconv.Itoa(port), "managementListenAddress": "127.0.0.1:" + strconv.Itoa(management),
 		"certificate": crt, "privateKey": key, "httpPort": httpPort, "tlsPort": tlsPort}})
@@ -76,7 +68,7 @@ func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
 		t.Fatal(err)
 	}
 	start(t, nil, "pebble-challtestsrv", "-dns01", "127.0.0.1:"+strconv.Itoa(dns), "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
-		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "127.0.0.1:"+strconv.Itoa(free(t)))
+		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "127.0.0.1:"+strconv.Itoa(ports.Free(t)))
 	start(t, []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"}, "pebble", "-config", file, "-dnsserver", "127.0.0.1:"+strconv.Itoa(dns))
 	text, err := os.ReadFile(crt)
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"github.com/switchlet/switchlet/appliance/cert"
 	"github.com/switchlet/switchlet/conf"
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // secure are the ports of a box that speak TLS.
@@ -74,7 +75,7 @@ func TestBox_OneCertificateForAllListeners(t *testing.T) {
 // With acme_names all listeners get the certificate that was issued, without a
 // restart, and sockets from before stay.
 func TestBox_ACMEForAllListeners(t *testing.T) {
-	port := cert.Free(t)
+	port := ports.Free(t)
 	directory, ca := cert.Authority(t, port)
 	sets := map[string]string{"acme_names": "box.example", "acme_directory": directory, "acme_ca_file": ca,
 		"acme_http_port": strconv.Itoa(port), "acme_https_port": "0"}

@@ -12,6 +12,3 @@ func Authority(t *testing.T, httpPort int) (directory, file string) {
 	a := newAuthority(t, httpPort, httpPort)
 	return a.directory, a.file
 }
-
-// Free is a TCP port that nobody has.
-func Free(t *testing.T) int { return free(t) }

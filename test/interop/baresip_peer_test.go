@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // baresip is a phone without screen, microphone and speaker: it sends a tone and
@@ -56,7 +57,7 @@ func newBaresip(t *testing.T, b *box.Box, user string, hz int, answer string, mo
 		}
 	}
 	p := &baresip{t: t, dir: t.TempDir(), events: make(chan baresipEvent, 256), replies: make(chan baresipEvent, 16)}
-	control, sip := freePort(t), freePort(t)
+	control, sip := ports.Free(t), ports.Free(t)
 	config := fmt.Sprintf(`sip_listen 127.0.0.1:%d
 net_interface 127.0.0.1
 audio_source ausine,%d

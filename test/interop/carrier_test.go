@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 const (
@@ -41,7 +42,7 @@ const (
 )
 
 func TestSIPp_GatewayRegistersAndCarriesCallsBothWays(t *testing.T) {
-	port := freePort(t)
+	port := ports.Free(t)
 	b := start(t, map[string]string{"sip_profiles/external/carrier.xml": fmt.Sprintf(carrierGateway, port),
 		"dialplan/public/interop.xml": carrierNumber, "autoload_configs/acl.conf.xml": carrierAddress})
 	w, api := observe(t, b), b.ESL(t)
@@ -88,7 +89,7 @@ func TestSIPp_StrangersAreRefused(t *testing.T) {
 }
 
 func TestSIPp_ChallengesOfStrangersAreNotAnswered(t *testing.T) {
-	port := freePort(t)
+	port := ports.Free(t)
 	b := start(t, map[string]string{"sip_profiles/external/carrier.xml": strings.ReplaceAll(fmt.Sprintf(carrierGateway, port),
 		`name="register" value="true"`, `name="register" value="false"`)})
 	thief := sipp{Scenario: "thief"}.start(t, b)

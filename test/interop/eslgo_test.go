@@ -15,6 +15,7 @@ import (
 	"github.com/percipia/eslgo/command/call"
 
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // diary keeps the events that eslgo delivers. The library hands out each event in a
@@ -181,7 +182,7 @@ func TestEslgo_ServesCallsOfTheSocketApplication(t *testing.T) {
 		err                             error
 	}
 	results := make(chan result, 1)
-	port := freePort(t)
+	port := ports.Free(t)
 	o := eslgo.DefaultOutboundOptions
 	o.Logger, o.Context, o.ExitTimeout = eslgo.NilLogger{}, ctx, time.Second
 	go o.ListenAndServe(fmt.Sprintf("127.0.0.1:%d", port), func(ctx context.Context, c *eslgo.Conn, data *eslgo.RawResponse) {
@@ -222,7 +223,7 @@ func TestEslgo_ServesCallsOfTheSocketApplication(t *testing.T) {
 		r.err = c.HangupCall(ctx, id, "CALL_REJECTED")
 	})
 	w := observe(t, b)
-	box.Eventually(t, patience, "eslgo listens", func() bool { return !free("127.0.0.1", port) })
+	box.Eventually(t, patience, "eslgo listens", func() bool { return opened(t, port) })
 	api := b.ESL(t)
 	if out := b.API(t, api, fmt.Sprintf("originate {origination_uuid=far}loopback/socket-%d/interop &park()", port)); !strings.HasPrefix(out, "+OK") {
 		t.Fatalf("originate said %q", out)

@@ -2,10 +2,9 @@ package interop
 
 import (
 	"context"
-	"net"
+	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -90,38 +89,22 @@ func program(t *testing.T, name, debian string) string {
 	return path
 }
 
-// freePort is a port of the loopback that was free for UDP and TCP, and so was the
-// next one.
-func freePort(t *testing.T) int {
+// opened says whether a program has opened a port, UDP or TCP. To try would be to take
+// it away for a moment.
+func opened(t *testing.T, port int) bool {
 	t.Helper()
-	for range 100 {
-		u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	for _, table := range []string{"/proc/net/udp", "/proc/net/tcp"} {
+		text, err := os.ReadFile(table)
 		if err != nil {
 			t.Fatal(err)
 		}
-		port := u.LocalAddr().(*net.UDPAddr).Port
-		u.Close()
-		if port%2 == 0 && port < 65000 && free("127.0.0.1", port) && free("127.0.0.1", port+1) {
-			return port
+		for _, line := range strings.Split(string(text), "\n") {
+			if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+				return true
+			}
 		}
 	}
-	t.Fatal("no free port")
-	return 0
-}
-
-func free(ip string, port int) bool {
-	addr := net.JoinHostPort(ip, strconv.Itoa(port))
-	l, err := net.Listen("tcp4", addr)
-	if err != nil {
-		return false
-	}
-	l.Close()
-	u, err := net.ListenPacket("udp4", addr)
-	if err != nil {
-		return false
-	}
-	u.Close()
-	return true
+	return false
 }
 
 // watch reads every event of a box in the order in which they come.

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // modesl runs the Node script in one of its modes against a box.
@@ -31,7 +32,7 @@ func TestModesl_OriginatesExecutesHangsUpAndSeesEventsInOrder(t *testing.T) {
 
 func TestModesl_ServesCallsOfTheSocketApplication(t *testing.T) {
 	b := start(t, nil)
-	modesl(t, b, "outbound", b.Secrets.EventSocketPassword, strconv.Itoa(freePort(t)))
+	modesl(t, b, "outbound", b.Secrets.EventSocketPassword, strconv.Itoa(ports.Free(t)))
 }
 
 func TestModesl_WrongPassword(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/esl"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // The orders below are those recorded in docs/reference/esl.md §5.1 to §5.3. Events
@@ -263,7 +264,7 @@ func TestOrder_OriginateToLoopback(t *testing.T) {
 func TestOrder_BridgeToAClosedPort(t *testing.T) {
 	b := start(t, nil)
 	w := observe(t, b)
-	sipp{Scenario: "refused_503", User: "7000", Number: fmt.Sprintf("uas-%d", freePort(t))}.run(t, b)
+	sipp{Scenario: "refused_503", User: "7000", Number: fmt.Sprintf("uas-%d", ports.Free(t))}.run(t, b)
 	a := w.awaitName("CHANNEL_HANGUP_COMPLETE", "").UUID()
 	if w.find(a, "HANGUP_COMPLETE", 0).Get("Call-Direction") == "outbound" {
 		a = w.await("end of A", func(e *esl.Event) bool {

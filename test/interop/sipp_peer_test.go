@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // sipp is one run of SIPp with a scenario of the directory sipp.
@@ -50,10 +51,10 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 	r := &running{scenario: s.Scenario, port: s.Port, messages: filepath.Join(dir, "messages"),
 		errors: filepath.Join(dir, "errors"), ended: make(chan struct{})}
 	if r.port == 0 {
-		r.port = freePort(t)
+		r.port = ports.Free(t)
 	}
 	if s.RTP == 0 {
-		s.RTP = freePort(t)
+		s.RTP = ports.Free(t)
 	}
 	user, password := "1000", b.Password
 	if s.User != "" {
@@ -73,7 +74,7 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 		s.IP = "127.0.0.1"
 	}
 	args := []string{b.Addr(s.To), "-sf", "sipp/" + s.Scenario + ".xml", "-i", s.IP,
-		"-p", strconv.Itoa(r.port), "-cp", strconv.Itoa(freePort(t)), "-nostdin",
+		"-p", strconv.Itoa(r.port), "-cp", strconv.Itoa(ports.Free(t)), "-nostdin",
 		"-m", strconv.Itoa(max(1, s.Calls)), "-l", strconv.Itoa(max(1, s.Calls)),
 		"-d", strconv.Itoa(int(s.Talk.Milliseconds())),
 		"-timeout", strconv.Itoa(int(limit.Seconds())) + "s", "-timeout_error",
@@ -113,7 +114,7 @@ func (s sipp) start(t *testing.T, b *box.Box) *running {
 		case <-r.ended:
 			return true
 		default:
-			return !free(s.IP, r.port)
+			return opened(t, r.port)
 		}
 	})
 	return r

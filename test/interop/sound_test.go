@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/switchlet/switchlet/esl"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 const (
@@ -32,7 +33,7 @@ type voice struct {
 
 func newVoice(t *testing.T) *voice {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: freePort(t)})
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: ports.Free(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
