@@ -39,7 +39,7 @@ func (b *Box) banner(w io.Writer) {
 }
 
 // forgetSecrets removes secrets that were made and shown to nobody, because the box
-// did not start: the next start makes others, and shows them.
+// did not start, or was not meant to: the next start makes others, and shows them.
 func (b *Box) forgetSecrets() {
 	if b.Fresh {
 		_ = os.Remove(b.data.secretsFile()) // else "switchlet secret" prints them

@@ -92,11 +92,26 @@ func TestCheck_SaysWhatWillNotWork(t *testing.T) {
 
 func TestCheck_BuiltInConfigurationIsClean(t *testing.T) {
 	var out, errs strings.Builder
-	if status := Main([]string{"check", "--data", t.TempDir()}, nil, &out, &errs); status != 0 {
+	dir := t.TempDir()
+	if status := Main([]string{"check", "--data", dir}, nil, &out, &errs); status != 0 {
 		t.Fatalf("status %d: %s%s", status, out.String(), errs.String())
+	}
+	if _, err := os.Stat(data{dir}.secretsFile()); !os.IsNotExist(err) {
+		t.Errorf("it made the secrets that the first start is to show: %v", err)
 	}
 	if strings.Contains(out.String(), "error:") || strings.Count(out.String(), "vm-password") > 1 {
 		t.Errorf("of our own tree:\n%s", out.String())
+	}
+}
+
+func TestCheck_MakesNoDirectory(t *testing.T) {
+	var out, errs strings.Builder
+	dir := filepath.Join(t.TempDir(), "freeswich")
+	if status := Main([]string{"check", dir}, nil, &out, &errs); status != 1 || !strings.Contains(errs.String(), "no such file") {
+		t.Errorf("status %d: %s%s", status, out.String(), errs.String())
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("there is %s now: %v", dir, err)
 	}
 }
 

@@ -26,6 +26,9 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 		return e.fail(err)
 	}
 	if dir != "" {
+		if _, err := os.Stat(dir); err != nil {
+			return e.fail(err)
+		}
 		if _, err := os.Stat(filepath.Join(dir, "freeswitch.xml")); err == nil {
 			o.Conf = dir
 		} else {
@@ -45,6 +48,7 @@ func checkCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprintf(e.out, "error: %v\n", err)
 		return 1
 	}
+	defer b.forgetSecrets() // the first start shows those that it makes
 	defer b.Stop()
 	tree := b.store.Tree()
 	list := append(tree.Warnings(), b.acl.Rebuild(ctx)...)
