@@ -218,6 +218,9 @@ func (b *Box) build(ctx context.Context, hostname string) error {
 	b.opener = &stream.Opener{SoundDir: b.data.path("sounds"), RecordDir: b.data.path("recordings"),
 		LocalStreams: localStreams(tree), Prompts: prompts.FS(),
 		Warn: func(format string, args ...any) { b.log.Printf(call.LogWarning, format, args...) }}
+	if b.rehearsal == nil {
+		b.opener.HTTP, b.opener.CacheDir = downloads(), b.data.path("cache", "sounds")
+	}
 	b.Switch = call.NewSwitch(call.Options{
 		Bus: b.bus, Log: b.log, Globals: globals, Media: b.media, Sounds: b.rehearsal.sounds(b), UUID: id,
 		Hostname: hostname, Switchname: switchname,

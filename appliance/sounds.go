@@ -1,9 +1,15 @@
 package appliance
 
 import (
+	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/switchlet/switchlet/call"
@@ -44,6 +50,29 @@ func newEngine(log *call.Log, tree *conf.Tree) *media.Engine {
 			return g
 		},
 	})
+}
+
+// maxRedirects bounds how often a download is sent elsewhere.
+const maxRedirects = 5
+
+// downloads fetches the sounds that are named by http:// or https://. Addresses of this
+// link only are not asked: there clouds keep the secrets of their machines.
+func downloads() *http.Client {
+	dialer := &net.Dialer{Timeout: 10 * time.Second, Control: func(_, address string, _ syscall.RawConn) error {
+		if a, err := netip.ParseAddrPort(address); err == nil && a.Addr().Unmap().IsLinkLocalUnicast() {
+			return fmt.Errorf("%s is an address of this link only", a.Addr())
+		}
+		return nil
+	}}
+	return &http.Client{
+		Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dialer.DialContext, DisableKeepAlives: true, MaxConnsPerHost: 8},
+		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
+			if len(via) > maxRedirects {
+				return errors.New("sent elsewhere too often")
+			}
+			return nil
+		},
+	}
 }
 
 // inbandDetector adapts dtmf.Detector to what the media engine asks for.

@@ -52,8 +52,13 @@ func newPrompts(t *testing.T, control string) *prompts {
 
 func (p *prompts) hear(t *testing.T, o *stream.Opener) {
 	t.Helper()
-	if pcm := play(t, o, p.URL+"/a.wav?x=1", 16000, 16000); !hears(pcm, 16000, 500) {
-		t.Error("the download is not heard")
+	p.hearAs(t, o, p.URL+"/a.wav?x=1")
+}
+
+func (p *prompts) hearAs(t *testing.T, o *stream.Opener, name string) {
+	t.Helper()
+	if pcm := play(t, o, name, 16000, 16000); !hears(pcm, 16000, 500) {
+		t.Errorf("%s is not heard", name)
 	}
 }
 
@@ -63,7 +68,7 @@ func TestHTTP_WhatIsFreshIsNotAskedForAgain(t *testing.T) {
 	for range 2 { // the second opener finds what the first one kept
 		o := &stream.Opener{HTTP: p.Client(), CacheDir: dir}
 		p.hear(t, o)
-		p.hear(t, o)
+		p.hearAs(t, o, "http_cache://{a=b}"+p.URL+"/a.wav?x=1")
 	}
 	if n := p.asked.Load(); n != 1 {
 		t.Errorf("asked %d times", n)

@@ -104,6 +104,9 @@ func (o *Opener) Open(ctx context.Context, uri string, rate int) (media.Source, 
 		return o.openFile(rest, rate)
 	case "http", "https":
 		return o.openHTTP(ctx, name, rate)
+	case "http_cache":
+		_, address := splitParams(rest)
+		return o.openHTTP(ctx, address, rate)
 	}
 	return nil, fmt.Errorf("stream: %s://: %w", scheme, ErrScheme)
 }

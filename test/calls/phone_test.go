@@ -1,7 +1,11 @@
 package calls
 
 import (
+	"encoding/binary"
 	"fmt"
+	"math"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -147,6 +151,41 @@ func TestPhones_DigitsBecomeTones(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := in.WaitEnd(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A sound may be on a web server.
+func TestPhone_HearsWhatAWebServerHas(t *testing.T) {
+	pcm := make([]byte, 2*8000)
+	for i := range len(pcm) / 2 {
+		binary.LittleEndian.PutUint16(pcm[2*i:], uint16(int16(9000*math.Sin(2*math.Pi*700*float64(i)/8000))))
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/gone.wav" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Write([]byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x80\x3e\x00\x00\x02\x00\x10\x00data"))
+		binary.Write(w, binary.LittleEndian, uint32(len(pcm)))
+		w.Write(pcm)
+	}))
+	t.Cleanup(server.Close)
+	b := house(t, map[string]string{"dialplan/default/00_web.xml": fmt.Sprintf(`<include>
+<extension name="web"><condition field="destination_number" expression="^7700$">
+<action application="answer"/><action application="playback" data="%[1]s/gone.wav"/><action application="endless_playback" data="http_cache://%[1]s/tone.wav"/>
+</condition></extension>
+</include>`, server.URL)})
+	call, err := desk(t, b, "1000").Call("7700")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box.Eventually(t, patience, "the tone", func() bool {
+		call.Forget()
+		h, err := call.Listen(700, 200*time.Millisecond)
+		return err == nil && h.Level > 0.05
+	})
+	if err := call.Hangup(); err != nil {
 		t.Fatal(err)
 	}
 }
