@@ -74,13 +74,14 @@ func dialog(p params) (dp params, id, missing string) {
 
 const noCall = "CALL DOES NOT EXIST"
 
-// mine finds a call of this session; nil for everybody else's.
+// mine finds a call of this session; nil for everybody else's, and for a socket that
+// another one of the session has replaced and that is not closed yet.
 func (k *socket) mine(id string) *leg {
 	sessid, a := k.session(), k.who()
 	k.server.mu.Lock()
 	defer k.server.mu.Unlock()
 	l := k.server.legs[id]
-	if l == nil || l.sessid != sessid || l.uid != a.uid {
+	if l == nil || l.sessid != sessid || l.uid != a.uid || k.server.sessions[sessid] != k {
 		return nil
 	}
 	return l
@@ -120,24 +121,28 @@ func (k *socket) invite(p params) (object, *failure) {
 	if err != nil {
 		return nil, callError(call.CauseOf(err, call.CauseDestinationOutOfOrder))
 	}
-	if !s.enlist(l, ch) {
-		ch.Abandon(call.CauseSystemShutdown)
-		return nil, callError(call.CauseSystemShutdown)
+	if cause := s.enlist(l, ch); cause != call.CauseNone {
+		ch.Abandon(cause)
+		return nil, callError(cause)
 	}
 	ch.Start()
 	return object{{"message", "CALL CREATED"}, {"callID", id}}, nil
 }
 
-// enlist makes a leg known; false when the server is closing.
-func (s *Server) enlist(l *leg, ch *call.Channel) bool {
+// enlist makes a leg known, or says why it must not be: the server is closing, or the
+// socket that called is no longer the session's, so that its end would not be the call's.
+func (s *Server) enlist(l *leg, ch *call.Channel) call.Cause {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l.ch, l.serial = ch, ch.Serial()
-	if s.ctx.Err() != nil {
-		return false
+	switch {
+	case s.ctx.Err() != nil:
+		return call.CauseSystemShutdown
+	case !l.outbound && s.sessions[l.sessid] != l.socket:
+		return call.CauseDestinationOutOfOrder
 	}
 	s.legs[l.uuid] = l
-	return true
+	return call.CauseNone
 }
 
 // callerProfile is who calls. A logged-in user is who the directory says, not who

@@ -306,6 +306,9 @@ func TestRenegotiate_GoesByAttach(t *testing.T) {
 		t.Error("a codec that browsers do not have")
 	}
 	must(t, again.Renegotiate(t.Context(), "PCMU", true))
+	if err := again.Renegotiate(t.Context(), "", false); err == nil {
+		t.Error("again, before the page has answered")
+	}
 	offer, _ := p.next("verto.attach")["sdp"].(string)
 	if !strings.Contains(offer, "PCMU/8000") || strings.Contains(offer, "opus") {
 		t.Errorf("offer: %s", offer)

@@ -109,9 +109,9 @@ func (t tab) Dial(_ context.Context, sw *call.Switch, r *call.DialRequest) (*cal
 		return nil, err
 	}
 	l.uuid = ch.UUID()
-	if !s.enlist(l, ch) {
-		ch.Abandon(call.CauseSystemShutdown)
-		return nil, call.CauseSystemShutdown
+	if cause := s.enlist(l, ch); cause != call.CauseNone {
+		ch.Abandon(cause)
+		return nil, cause
 	}
 	return ch, nil
 }

@@ -62,6 +62,10 @@ type leg struct {
 
 func (l *leg) channel() *call.Channel { return l.ch }
 
+// belongs reports whether a socket is the session's at this moment. Who gives the call
+// that socket holds l.mu since before: whoever replaces it detaches the call afterwards.
+func (l *leg) belongs(k *socket) bool { return l.server.online(l.sessid) == k }
+
 // tell sends a request about the call to the browser, if it is there.
 func (l *leg) tell(method string, p object) bool {
 	l.mu.Lock()
@@ -131,6 +135,11 @@ func (l *leg) Init(ctx context.Context, ch *call.Channel) error {
 		return err
 	}
 	l.mu.Lock()
+	if l.gone || !l.belongs(k) {
+		l.mu.Unlock()
+		p.wire.Close()
+		return call.CauseDestinationOutOfOrder
+	}
 	l.socket, l.peer, l.ours = k, p, maps
 	l.mu.Unlock()
 	ch.SetPlain("rtp_local_sdp_str", text)

@@ -69,7 +69,7 @@ func (l *leg) change(k *socket, action string, p, dp params) (result object, pro
 			return nil, "transfer failed"
 		}
 	case "updateMedia":
-		return l.updateMedia(p)
+		return l.updateMedia(k, p)
 	}
 	return nil, ""
 }
@@ -211,7 +211,7 @@ func (l *leg) follow(other *leg, partner *call.Channel) bool {
 }
 
 // updateMedia answers a new offer of the browser within a call.
-func (l *leg) updateMedia(p params) (object, string) {
+func (l *leg) updateMedia(k *socket, p params) (object, string) {
 	sdp, _ := p["sdp"].(string)
 	if !l.ch.Answered() {
 		l.ch.Hangup(call.CauseDestinationOutOfOrder)
@@ -223,6 +223,9 @@ func (l *leg) updateMedia(p params) (object, string) {
 	text, err := l.renegotiate(l.ch.Context(), sdp)
 	if err == nil {
 		return object{{"sdp", text}}, ""
+	}
+	if k.mine(l.uuid) != l {
+		return nil, noCall // another page has taken the call over
 	}
 	f := l.mediaFailure(err, "CODEC NEGOTIATION ERROR")
 	message, _ := f.object[0].value.(string)
@@ -255,7 +258,7 @@ func (l *leg) renegotiate(ctx context.Context, sdp string) (string, error) {
 	pr.near = l.server.near(k, d.sections[at].cands)
 	text, err := pr.answer(ctx, d, at, &a, cands)
 	l.mu.Lock()
-	gone := l.gone
+	gone := l.gone || l.socket != k
 	if err == nil && !gone {
 		l.peer = pr
 	}

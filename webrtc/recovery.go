@@ -63,9 +63,17 @@ func (l *leg) Renegotiate(_ context.Context, codecs string, _ bool) error {
 			return errNoCodec
 		}
 	}
+	l.negotiating.Lock()
+	defer l.negotiating.Unlock()
 	l.mu.Lock()
-	l.allowed = prefs
+	pending := l.socket != k || l.next != nil
+	if !pending {
+		l.allowed = prefs
+	}
 	l.mu.Unlock()
+	if pending { // an answer would not tell to which of two offers it is
+		return call.ErrNotReady
+	}
 	l.detach(k, time.Now())
 	if !l.offerAttach(k) {
 		return call.ErrNotReady
@@ -96,7 +104,7 @@ func (l *leg) offerAttach(k *socket) bool {
 	defer stop()
 	text, err := p.offer(ctx, maps, a.format.Ptime)
 	l.mu.Lock()
-	if err != nil || l.gone || l.socket != nil {
+	if err != nil || l.gone || l.socket != nil || !l.belongs(k) {
 		l.mu.Unlock()
 		p.wire.Close()
 		return false
@@ -127,6 +135,9 @@ func (k *socket) reattach(p params) (object, *failure) {
 		return nil, refusal("Cannot attach to a call that has not been answered.")
 	}
 	if err := l.attached(sdp); err != nil {
+		if k.mine(id) != l {
+			return nil, refusal(noCall) // another page has taken the call over
+		}
 		text := "MEDIA ERROR"
 		if errors.Is(err, errNoCodec) || errors.Is(err, errNoAudio) || errors.Is(err, errDescription) || errors.Is(err, errUnreachable) {
 			text = "CODEC NEGOTIATION ERROR"

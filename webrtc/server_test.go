@@ -237,6 +237,48 @@ func TestRecovery_TakeOver_CallGoesToTheNewSocket(t *testing.T) {
 	q.result("verto.bye", fields{"dialogParams": about("kept", "")})
 }
 
+// What a socket says that another of its session has replaced, and that is still
+// open, does nothing to the calls; nor does it get any.
+func TestRecovery_ReplacedSocketHasNoCalls(t *testing.T) {
+	b := newBox(t, nil)
+	b.dials(b.login("1000", "secret", "s1"), "kept", "park")
+	old := b.s.online("s1")
+	l := old.mine("kept")
+	q := b.login("1000", "secret", "s1")
+	offer, _ := q.next("verto.attach")["sdp"].(string)
+	w := newBrowser(t, pion.MimeTypeOpus, 48000, 2)
+	answer := w.answer(offer)
+	dp := map[string]any{"callID": "kept"}
+	for what, run := range map[string]func() (object, *failure){
+		"attach": func() (object, *failure) { return old.reattach(params{"sdp": answer, "dialogParams": dp}) },
+		"bye":    func() (object, *failure) { return old.bye(params{"dialogParams": dp}) },
+		"hold":   func() (object, *failure) { return old.modify(params{"action": "hold", "dialogParams": dp}) },
+		"update": func() (object, *failure) {
+			return old.modify(params{"action": "updateMedia", "sdp": "x", "dialogParams": dp})
+		},
+	} {
+		if o, f := run(); f == nil || !strings.Contains(fmt.Sprint(f.object), noCall) {
+			t.Errorf("%s: %v %v", what, o, f)
+		}
+	}
+	_, f := old.invite(params{"sdp": newBrowser(t, pion.MimeTypeOpus, 48000, 2).offer(), "dialogParams": map[string]any{"callID": "late", "destination_number": "park"}})
+	if f == nil {
+		t.Error("a call of the replaced socket is made")
+	}
+	until(t, "no such call", func() bool { return b.sw.Find("late") == nil })
+	// The page that has the session now takes the call up.
+	q.result("verto.attach", fields{"sdp": answer, "dialogParams": about("kept", "")})
+	q.ws.CloseNow()
+	until(t, "the detachment", func() bool { return b.s.online("s1") == nil })
+	if l.offerAttach(old) {
+		t.Error("offered to a socket that is gone")
+	}
+	b.login("1000", "secret", "s1").next("verto.attach")
+	if c := b.sw.Find("kept"); c == nil || !c.Up() || c.Held() {
+		t.Error("the call is gone or changed")
+	}
+}
+
 // Many pages at once lose their sockets, take their calls over before and after the
 // old socket is gone, answer or never answer, and leave nothing in the end.
 func TestRecovery_ManyAtOnceOverAndOver(t *testing.T) {
