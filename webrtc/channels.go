@@ -143,13 +143,8 @@ func (s *Server) listenTo(k *socket, name string) {
 		s.subs[name] = map[*socket]bool{}
 	}
 	s.subs[name][k] = true
+	s.watch(mainName(name))
 	s.mu.Unlock()
-	switch mainName(name) {
-	case "presence":
-		s.watchPresence(true)
-	case "FSevent":
-		s.watchCore(true)
-	}
 }
 
 func (s *Server) unlisten(k *socket, name string) {
@@ -157,18 +152,9 @@ func (s *Server) unlisten(k *socket, name string) {
 	delete(s.subs[name], k)
 	if len(s.subs[name]) == 0 {
 		delete(s.subs, name)
-	}
-	wanted := map[string]bool{}
-	for n := range s.subs {
-		wanted[mainName(n)] = true
+		s.watch(mainName(name))
 	}
 	s.mu.Unlock()
-	if !wanted["presence"] {
-		s.watchPresence(false)
-	}
-	if !wanted["FSevent"] {
-		s.watchCore(false)
-	}
 }
 
 // publishTo delivers an event to the subscribers of its channel and of the

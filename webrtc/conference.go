@@ -67,6 +67,8 @@ func (s *Server) conferenceEvent(e *event.Event) {
 	if name == "" {
 		return
 	}
+	s.live.Lock()
+	defer s.live.Unlock()
 	switch action {
 	case "add-member":
 		s.memberJoined(name, e)
@@ -245,6 +247,8 @@ func (s *Server) roomWith(uuid string) (*room, *memberRow) {
 // rejoined tells a browser that has taken its call up again that the call is in a
 // conference, which gives the new socket its rights.
 func (s *Server) rejoined(l *leg) {
+	s.live.Lock()
+	defer s.live.Unlock()
 	if r, m := s.roomWith(l.uuid); m != nil {
 		s.tellMember(r, m, "conference-liveArray-join")
 	}
@@ -261,8 +265,8 @@ func (s *Server) roomClosed(name string) {
 	}
 }
 
-// change tells the subscribers of a room what happened to a row. Events of a room
-// come from one goroutine, so that they go out in the order of their numbers.
+// change tells the subscribers of a room what happened to a row. s.live is held, so that
+// changes go out in the order of their numbers.
 func (s *Server) change(r *room, action string, m *memberRow, index int) {
 	s.mu.Lock()
 	r.serno++
@@ -275,6 +279,20 @@ func (s *Server) change(r *room, action string, m *memberRow, index int) {
 	data = append(data, member{"name", r.label()}, member{"hashKey", m.uuid}, member{"wireSerno", serno}, member{"data", row})
 	la := r.channel("liveArray")
 	s.publishTo(la, object{{"eventChannel", la}, {"data", data}})
+}
+
+// lost are the channels of a room that the browser of a member who left has no right to
+// any more: it may have another call there.
+func (s *Server) lost(r *room, left *memberRow) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	lost := r.channels(true)
+	for _, m := range r.members {
+		if m.sessid == left.sessid && m.uid == left.uid {
+			lost = slices.DeleteFunc(lost, func(name string) bool { return slices.Contains(r.channels(m.moderator), name) })
+		}
+	}
+	return lost
 }
 
 // tellMember tells a browser that its call is in a conference, or no more, and
@@ -291,7 +309,7 @@ func (s *Server) tellMember(r *room, m *memberRow, action string) {
 	if strings.HasSuffix(action, "join") {
 		k.grant(r.channels(m.moderator)...)
 	} else {
-		defer k.revoke(r.channels(true)...)
+		defer k.revoke(s.lost(r, m)...)
 	}
 	pvt := object{{"callID", m.uuid}, {"action", action}, {"laChannel", r.channel("liveArray")}, {"laName", r.label()},
 		{"role", role}, {"chatID", "conf+" + r.name + "@" + r.domain}, {"conferenceMemberID", strconv.Itoa(m.id)}, {"canvasCount", 0}}

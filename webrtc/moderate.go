@@ -48,6 +48,8 @@ func (s *Server) bootstrap(k *socket, r *room, channel string, la params) {
 	if la.text("command") != "bootstrap" || la.text("context") != channel || la.text("name") != r.label() {
 		return
 	}
+	s.live.Lock() // no change comes before the rows that it changes
+	defer s.live.Unlock()
 	s.mu.Lock()
 	rows := [][]any{}
 	for _, m := range r.members {

@@ -6,17 +6,30 @@ import (
 	"github.com/switchlet/switchlet/call/event"
 )
 
-// watchPresence begins or ends listening to call states: only while a browser
-// wants them are the events made at all.
-func (s *Server) watchPresence(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// watch begins or ends listening to the switch's events that the channels of a main
+// name tell of: only while a browser wants them are the events made at all. s.mu is held.
+func (s *Server) watch(main string) {
+	switch main {
+	case "presence":
+		s.listening(&s.presence, main, s.settings().presence, event.ChannelCallstate, s.presenceEvent)
+	case "FSevent":
+		s.listening(&s.core, main, s.settings().fsEvents, event.All, s.coreEvent)
+	}
+}
+
+// listening keeps one of the subscriptions to the bus, of which end holds the end.
+// s.mu is held.
+func (s *Server) listening(end *func(), main string, allowed bool, kind event.Type, handle func(*event.Event)) {
+	wanted := false
+	for name := range s.subs {
+		wanted = wanted || mainName(name) == main
+	}
 	switch {
-	case on && s.presence == nil && s.settings().presence && s.ctx.Err() == nil:
-		s.presence = s.sw.Bus.Handle(event.ChannelCallstate, "", s.presenceEvent)
-	case !on && s.presence != nil:
-		s.presence()
-		s.presence = nil
+	case wanted && *end == nil && allowed && s.ctx.Err() == nil:
+		*end = s.sw.Bus.Handle(kind, "", handle)
+	case !wanted && *end != nil:
+		(*end)()
+		*end = nil
 	}
 }
 
@@ -64,20 +77,6 @@ func (s *Server) replayPresence(name string) {
 		e.Add("Original-Channel-Call-State", c.CallState().String())
 		c.AddTo(e)
 		s.presenceEvent(e)
-	}
-}
-
-// watchCore begins or ends listening to all events of the switch, for the channels
-// FSevent.<name>.
-func (s *Server) watchCore(on bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	switch {
-	case on && s.core == nil && s.settings().fsEvents && s.ctx.Err() == nil:
-		s.core = s.sw.Bus.Handle(event.All, "", s.coreEvent)
-	case !on && s.core != nil:
-		s.core()
-		s.core = nil
 	}
 }
 

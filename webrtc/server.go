@@ -65,6 +65,8 @@ type Server struct {
 	cancel context.CancelCauseFunc
 	work   sync.WaitGroup // every goroutine of the server
 
+	live sync.Mutex // held while rooms change and pages are told; before mu
+
 	mu        sync.Mutex
 	started   bool
 	profiles  []*profile
