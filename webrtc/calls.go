@@ -101,7 +101,7 @@ func validCallID(id string) bool { return len(id) <= maxCallID && safeName(id) }
 func (k *socket) invite(p params) (object, *failure) {
 	dp, id, missing := dialog(p)
 	sdp, _ := p["sdp"].(string)
-	if missing != "" || sdp == "" || !validCallID(id) {
+	if missing != "" || sdp == "" || len(sdp) > maxDescription || !validCallID(id) {
 		return nil, callError(call.CauseInvalidMsgUnspecified)
 	}
 	s, a := k.server, k.who()
@@ -112,7 +112,7 @@ func (k *socket) invite(p params) (object, *failure) {
 	if keep, ok := dp["recoverCall"].(bool); ok {
 		l.keep = keep
 	}
-	destination := dp.text("destination_number")
+	destination := dp.brief("destination_number")
 	if destination == "" {
 		destination = "service"
 	}
@@ -149,7 +149,7 @@ func (s *Server) enlist(l *leg, ch *call.Channel) call.Cause {
 // the browser says, unless the profile allows that (spec/verto.md §13.4).
 func (k *socket) callerProfile(dp params, destination string) call.Profile {
 	a := k.who()
-	name, number := dp.text("caller_id_name"), dp.text("caller_id_number")
+	name, number := dp.brief("caller_id_name"), dp.brief("caller_id_number")
 	if a.user != nil && !k.profile.clientCaller {
 		name, number = a.displayName(), a.params.Get("caller-id-number")
 		if number == "" {
@@ -162,7 +162,7 @@ func (k *socket) callerProfile(dp params, destination string) call.Profile {
 		}
 	}
 	return call.Profile{Username: a.uid, Dialplan: a.dialplan, Context: a.context, CallerName: name, CallerNumber: number,
-		NetworkAddr: k.ip.String(), ANI: orElse(dp.text("ani"), number), ANIII: dp.text("aniii"), RDNIS: dp.text("rdnis"), Destination: destination}
+		NetworkAddr: k.ip.String(), ANI: orElse(dp.brief("ani"), number), ANIII: dp.brief("aniii"), RDNIS: dp.brief("rdnis"), Destination: destination}
 }
 
 func orElse(s, otherwise string) string {
@@ -190,19 +190,54 @@ func sessionVars(k *socket, a *account, sessid string) []call.Var {
 func (l *leg) inboundVars(k *socket, dp params) []call.Var {
 	vars := dialogVars(dp)
 	vars = append(vars, sessionVars(k, l.account, l.sessid)...)
-	name, number := dp.text("remote_caller_id_name"), dp.text("remote_caller_id_number")
-	return append(vars, call.Var{Name: "verto_client_caller_id_name", Value: dp.text("caller_id_name")},
-		call.Var{Name: "verto_client_caller_id_number", Value: dp.text("caller_id_number")},
+	name, number := dp.brief("remote_caller_id_name"), dp.brief("remote_caller_id_number")
+	return append(vars, call.Var{Name: "verto_client_caller_id_name", Value: dp.brief("caller_id_name")},
+		call.Var{Name: "verto_client_caller_id_number", Value: dp.brief("caller_id_number")},
 		call.Var{Name: "verto_remote_caller_id_name", Value: name}, call.Var{Name: "verto_remote_caller_id_number", Value: number},
 		call.Var{Name: "switch_r_sdp", Value: l.offer}, call.Var{Name: "secondary_recovery_module", Value: moduleName})
+}
+
+// Bounds of the variables that a page may give one of its calls; in a conference they
+// are in every row that tells of it.
+const (
+	maxOwnVars  = 64
+	maxOwnBytes = 16 << 10 // names and values
+	ownPrefix   = "verto_dvar_"
+)
+
+// remember sets variables of a page beside those that the call has, within bounds.
+func (l *leg) remember(vars []call.Var) {
+	count, bytes := 0, 0
+	for _, v := range l.ch.Vars().All() {
+		if strings.HasPrefix(v.Name, ownPrefix) {
+			count, bytes = count+1, bytes+len(v.Name)+len(v.Value)
+		}
+	}
+	for _, v := range vars {
+		if strings.HasPrefix(v.Name, ownPrefix) {
+			old, known := l.ch.Vars().Lookup(v.Name)
+			n, size := count, bytes+len(v.Value)-len(old)
+			if !known {
+				n, size = n+1, size+len(v.Name)
+			}
+			if n > maxOwnVars || size > maxOwnBytes {
+				continue
+			}
+			count, bytes = n, size
+		}
+		l.ch.SetPlain(v.Name, v.Value)
+	}
 }
 
 // dialogVars are what dialogParams says of variables and of the microphone.
 func dialogVars(dp params) []call.Var {
 	var vars []call.Var
+	bytes := 0
 	for name, v := range dp.object("userVariables") {
-		if text, ok := wordOf(v); ok && safeName(name) && len(vars) < 64 {
-			vars = append(vars, call.Var{Name: "verto_dvar_" + name, Value: text})
+		text, ok := wordOf(v)
+		size := len(ownPrefix) + len(name) + len(text)
+		if ok && safeName(name) && len(vars) < maxOwnVars && bytes+size <= maxOwnBytes {
+			vars, bytes = append(vars, call.Var{Name: ownPrefix + name, Value: text}), bytes+size
 		}
 	}
 	if audio := dp.object("audio"); audio != nil {
@@ -269,7 +304,7 @@ func (l *leg) accepted(sdp string, dp params) error {
 		return err
 	}
 	l.ch.SetPlain("switch_r_sdp", sdp)
-	if name, number := dp.text("callee_id_name"), dp.text("callee_id_number"); name != "" || number != "" {
+	if name, number := dp.brief("callee_id_name"), dp.brief("callee_id_number"); name != "" || number != "" {
 		l.ch.SetPlain("verto_client_callee_id_name", name)
 		l.ch.SetPlain("verto_client_callee_id_number", number)
 	}

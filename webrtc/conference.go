@@ -136,7 +136,7 @@ func (s *Server) row(e *event.Event, id int, status memberStatus) []any {
 	own := object{}
 	if c := s.sw.Find(e.Get("Unique-ID")); c != nil {
 		for _, v := range c.Vars().All() {
-			if name, ok := strings.CutPrefix(v.Name, "verto_dvar_"); ok {
+			if name, ok := strings.CutPrefix(v.Name, ownPrefix); ok {
 				own = own.with(name, v.Value)
 			}
 		}

@@ -10,7 +10,7 @@ import (
 	"github.com/switchlet/switchlet/call/event"
 )
 
-// maxChat bounds the text of one message, in bytes.
+// maxChat bounds the text of one message or command, in bytes.
 const maxChat = 64 << 10
 
 // info takes digits, text messages and commands (spec/verto.md §3).
@@ -21,9 +21,7 @@ func (k *socket) info(p params) (object, *failure) {
 	var l *leg
 	if dp := p.object("dialogParams"); dp != nil {
 		if l = k.mine(dp.text("callID")); l != nil {
-			for _, v := range dialogVars(dp) {
-				l.ch.SetPlain(v.Name, v.Value)
-			}
+			l.remember(dialogVars(dp))
 		}
 	}
 	sent := object{}
@@ -39,7 +37,7 @@ func (k *socket) info(p params) (object, *failure) {
 		sent = object{{"message", "SENT"}}
 	}
 	if command, ok := p["command"]; ok && l != nil {
-		if body, err := json.Marshal(command); err == nil {
+		if body, err := json.Marshal(command); err == nil && len(body) <= maxChat {
 			e := event.New(event.Command, "")
 			e.Add("content-type", "text/json")
 			e.Add("content-source", "verto")
@@ -106,14 +104,22 @@ func (l *leg) say(e *event.Event) {
 	}
 	if partner := l.ch.Partner(); partner != nil {
 		if m, ok := partner.Leg().(call.Messenger); ok {
-			if err := m.Message(l.ch.Context(), e); err != nil {
-				l.ch.Log(call.LogWarning, "%s: message to %s: %v", l.ch.Name(), partner.Name(), err)
+			if !l.words.add(&l.server.work, func() { l.pass(e, m, partner.Name()) }) {
+				l.ch.Log(call.LogWarning, "%s: too many messages wait for %s", l.ch.Name(), partner.Name())
 			}
 			return
 		}
 	}
 	e.Add("call_id", l.uuid)
 	l.ch.QueueEvent(e)
+}
+
+// pass gives a message to the partner; a phone may take half a minute to say that it
+// has it.
+func (l *leg) pass(e *event.Event, to call.Messenger, name string) {
+	if err := to.Message(l.ch.Context(), e); err != nil {
+		l.ch.Log(call.LogWarning, "%s: message to %s: %v", l.ch.Name(), name, err)
+	}
 }
 
 // sayInRoom sends a message of a conference's member to all members who can be

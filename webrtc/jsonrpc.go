@@ -121,6 +121,18 @@ func textOf(v any) (string, bool) {
 	return "", false
 }
 
+// maxBrief bounds names and numbers of a call, which its events repeat, in bytes.
+const maxBrief = 1024
+
+// brief is text that is cut at maxBrief.
+func (p params) brief(name string) string {
+	v := p.text(name)
+	if len(v) > maxBrief {
+		v = strings.ToValidUTF8(v[:maxBrief], "")
+	}
+	return v
+}
+
 // word is text that also takes true and false, as variables do.
 func wordOf(v any) (string, bool) {
 	switch v := v.(type) {

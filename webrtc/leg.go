@@ -42,6 +42,7 @@ type leg struct {
 	ch       *call.Channel
 
 	negotiating sync.Mutex // one negotiation at a time
+	words       errands    // text messages for the partner
 
 	mu       sync.Mutex
 	socket   *socket // nil while detached

@@ -36,7 +36,7 @@ func (s *Server) conferenceBroadcast(k *socket, channel string, data params) {
 				{"fromDisplay", orElse(a.displayName(), a.id)}, {"from", a.uid}, {"type", orElse(data.text("type"), "message")}}}})
 		}
 	case "mod":
-		if data.text("application") == "conf-control" && s.moderates(k, r) {
+		if data.text("application") == "conf-control" {
 			s.control(k, r, channel, data)
 		}
 	}
@@ -71,43 +71,61 @@ func (s *Server) moderates(k *socket, r *room) bool {
 	})
 }
 
-// control runs a moderator's command and tells the result to all moderators.
+// maxOrder bounds a moderator's command, in bytes.
+const maxOrder = 4096
+
+// invalid is what the moderators are told of a command that is none.
+var invalid = object{{"action", "response"}, {"error", "Invalid Command"}}
+
+// control runs a moderator's command after those before it and tells the result to all
+// moderators.
 func (s *Server) control(k *socket, r *room, channel string, data params) {
 	answer := func(o object) { s.publishTo(channel, object{{"eventChannel", channel}, {"data", o}}) }
-	if data.text("command") == "transfer" {
-		answer(s.sendOff(k, r, data.text("id"), data.list("value")))
+	if !s.moderates(k, r) {
 		return
 	}
-	line := controlLine(data.text("command"), data.text("id"), data.list("value"))
-	if data.text("command") == "list-videoLayouts" || data.text("command") == "canvasInfo" {
-		answer(object{{"action", "response"}, {"conf-command", data.text("command")}, {"response", "OK"}, {"responseData", []any{}}})
+	command, id, values := data.text("command"), data.text("id"), data.list("value")
+	if len(command)+len(id)+len(strings.Join(values, " ")) > maxOrder {
+		answer(invalid)
 		return
 	}
-	if line == "" {
-		answer(object{{"action", "response"}, {"error", "Invalid Command"}})
-		return
-	}
-	s.work.Add(1)
-	go func() {
-		defer s.work.Done()
-		out, ok := k.run("conference", r.name+" "+line)
-		if !ok {
-			answer(object{{"action", "response"}, {"error", "Invalid Command"}})
-			return
+	ok := k.orders.add(&s.work, func() {
+		if s.moderates(k, r) { // still
+			answer(s.obey(k, r, command, id, values))
 		}
-		s.log.Printf(call.LogInfo, "verto: %s: conference %s %s", k.who().uid, r.name, line)
-		answer(object{{"action", "response"}, {"conf-command", r.name + " " + line}, {"response", out}})
-	}()
+	})
+	if !ok {
+		answer(object{{"action", "response"}, {"error", "Too many requests at once"}})
+	}
+}
+
+// obey does what a moderator says and returns the answer.
+func (s *Server) obey(k *socket, r *room, command, id string, values []string) object {
+	switch command {
+	case "transfer":
+		return s.sendOff(k, r, id, values)
+	case "list-videoLayouts", "canvasInfo":
+		return object{{"action", "response"}, {"conf-command", command}, {"response", "OK"}, {"responseData", []any{}}}
+	}
+	line := controlLine(command, id, values)
+	if line == "" {
+		return invalid
+	}
+	out, ok := k.run("conference", r.name+" "+line)
+	if !ok {
+		return invalid
+	}
+	s.log.Printf(call.LogInfo, "verto: %s: conference %s %s", k.who().uid, r.name, line)
+	return object{{"action", "response"}, {"conf-command", r.name + " " + line}, {"response", out}}
 }
 
 // sendOff sends a member to another extension, as its dialplan has it, and returns
 // what the moderators are told. The context is the member's own or the moderator's:
 // he must not reach numbers through others that neither of them may call.
 func (s *Server) sendOff(k *socket, r *room, id string, values []string) object {
-	refused := object{{"action", "response"}, {"error", "Invalid Command"}}
 	n, err := strconv.Atoi(id)
 	if err != nil || len(values) == 0 || len(values) > 3 || values[0] == "" || strings.ContainsAny(strings.Join(values, ""), unsafeInLine) {
-		return refused
+		return invalid
 	}
 	words := append(slices.Clone(values), "", "")
 	to, dialplan, context := words[0], words[1], words[2]
@@ -115,12 +133,12 @@ func (s *Server) sendOff(k *socket, r *room, id string, values []string) object 
 	_, m := s.member(r.name, func(m *memberRow) bool { return m.id == n })
 	s.mu.Unlock()
 	if dialplan != "" && !strings.EqualFold(dialplan, "XML") {
-		return refused
+		return invalid
 	}
 	if m != nil {
 		if c := s.sw.Find(m.uuid); c != nil {
 			if context != "" && context != k.who().context && context != c.Profile().Context {
-				return refused
+				return invalid
 			}
 			if err := c.Transfer(to, dialplan, context); err != nil {
 				c.Log(call.LogWarning, "%s: transfer to %s: %v", c.Name(), to, err)

@@ -47,6 +47,7 @@ type socket struct {
 	pinged atomic.Int64 // when we pinged, in Unix ns
 	busy   atomic.Int32
 	speed  speedTest // of the reader's goroutine
+	orders errands   // to conferences
 
 	mu       sync.Mutex
 	account  *account // nil before login

@@ -186,14 +186,14 @@ func (s *Socket) Local() netip.AddrPort { return s.local }
 // datagrams came, or does not tell RTP from the rest that comes to a shared one.
 func (s *Socket) Calm(calm, early bool) {
 	r := s.reader
-	if r == nil || s.mixed || calm && !s.stamp() {
+	if r == nil || s.mixed {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	early = early && calm
-	if s.calm == calm && s.early == early || r.sockets[int32(s.fd)] != s {
-		return
+	if s.calm == calm && s.early == early || r.sockets[int32(s.fd)] != s || calm && !s.stamp() {
+		return // as it is already, or closed: the descriptor may be somebody else's
 	}
 	r.count(s, -1)
 	s.calm, s.early = calm, early

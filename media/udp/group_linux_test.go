@@ -357,3 +357,32 @@ func TestListenShared_KeepsRTPApart(t *testing.T) {
 		}
 	}
 }
+
+// A socket that is closed changes nothing about the one that has its descriptor now.
+func TestCalm_AfterCloseTouchesNobodyElse(t *testing.T) {
+	var g Group
+	for range 20 {
+		s, err := g.Listen(netip.AddrPortFrom(local4, 0), func([]byte, netip.AddrPort, time.Time) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Calm(true, true)
+		stamps, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, soTimestampns)
+		syscall.Close(fd)
+		if err != nil {
+			t.Skip("the system does not tell")
+		}
+		if stamps != 0 {
+			t.Fatal("another socket stamps what it gets")
+		}
+		if fd == s.fd {
+			return
+		}
+	}
+	t.Skip("the descriptor is not used again")
+}
