@@ -50,7 +50,7 @@ const checkTree = `<document type="freeswitch/xml">
 <param name="sip_cid_type" value="pid"/>
 </gateway></gateways><settings>
 <param name="NDLB-force-rport" value="true"/>
-<param name="disable-transcoding" value="true"/>
+<param name="proxy-refer" value="true"/>
 </settings></profile></profiles></configuration>
 </section>
 <section name="dialplan"><context name="default"><extension name="x"><condition>
@@ -67,7 +67,7 @@ const checkTree = `<document type="freeswitch/xml">
 const checkSays = `freeswitch.xml:7: warning: module "mod_av" is not part of this switch; the line is skipped
 freeswitch.xml:9: info: nothing in this switch reads alsa.conf
 freeswitch.xml:16: warning: sofia.conf/gateway: parameter "sip_cid_type" (value "pid") is not supported; it has no effect
-freeswitch.xml:19: warning: sofia.conf/profile: parameter "disable-transcoding" (value "true") is not supported; it has no effect
+freeswitch.xml:19: warning: sofia.conf/profile: parameter "proxy-refer" (value "true") is not supported; it has no effect
 freeswitch.xml:28: warning: directory: parameter "vm-odd" (value "x") is not supported; it has no effect
 freeswitch.xml:24: warning: application "rxfax" does not exist in this switch; a call that reaches it is hung up
 freeswitch.xml:2: warning: default_password is "1234", which everybody knows, and 1 users have it; it is refused from off the box until it is changed, or insecure_passwords=allow is set

@@ -99,6 +99,9 @@ func (c *Channel) MarkAnswered() {
 	if c.vars.Get("endpoint_disposition") == "" || c.outbound {
 		c.vars.Set("endpoint_disposition", "ANSWER")
 	}
+	if c.True("inherit_codec") {
+		c.vars.Set("absolute_codec_string", "") // it has served: what follows is negotiated freely
+	}
 	c.Log(LogNotice, "Channel [%s] has been answered", c.Name())
 	c.Fire(event.ChannelAnswer, nil, nil)
 	c.setCallState(CallActive)

@@ -287,8 +287,8 @@ func (l *leg) receiveACK(req *wire.Request) {
 	if l.acked == nil {
 		return
 	}
-	if len(req.Body()) > 0 {
-		l.ackBody = req.Body()
+	if body := sdpOf(req); body != nil {
+		l.ackBody = body
 	}
 	select {
 	case <-l.acked:

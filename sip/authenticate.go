@@ -114,7 +114,7 @@ func (l *leg) challenged(ch *call.Channel, req *sip.Request, res *sip.Response) 
 		}
 		return false
 	}
-	again := l.buildInvite(ch, req.Body())
+	again := l.buildInvite(ch, sdpOf(req))
 	if !s.answer(again, res) {
 		return false
 	}

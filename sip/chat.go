@@ -199,7 +199,7 @@ type outgoing struct {
 
 func (p *Profile) sendMessage(t *target, m *outgoing) {
 	req := p.newRequest(wire.MESSAGE, t, m.from+";tag="+newTag(), "<sip:"+escapeUser(m.user)+"@"+m.domain+">", call.NewUUID(), 1, 70)
-	put(req, field{"Contact", p.contact("mod_sofia", "", addrOf(t.next), t.transport)})
+	put(req, field{"Contact", p.contact(p.settings().contactUser, "", addrOf(t.next), t.transport)})
 	p.identify(req)
 	put(req, m.extra...)
 	setBody(req, m.kind, m.body)

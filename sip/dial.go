@@ -75,13 +75,19 @@ func (e endpoint) Dial(ctx context.Context, sw *call.Switch, r *call.DialRequest
 }
 
 // customHeaders are the variables that go over to the other leg of a call.
-var customHeaders = []string{"sip_h_x-", "sip_h_p-key-flags", "sip_h_referred-by", "sip_rh_x-", "sip_ph_x-", "sip_bye_h_x-"}
+var customHeaders = []string{"sip_h_", "sip_rh_x-", "sip_ph_x-", "sip_bye_h_x-"}
+
+// copies reports whether headers of a channel's far end go over to the other leg.
+func copies(ch *call.Channel) bool {
+	v := ch.Get("sip_copy_custom_headers")
+	return v == "" || call.True(v)
+}
 
 // dialVars are the first variables of an outbound leg.
 func (l *leg) dialVars(r *call.DialRequest, d *destination) []call.Var {
 	var v varList
 	if a := r.Originator; a != nil {
-		if copyThem := a.Get("sip_copy_custom_headers"); copyThem == "" || call.True(copyThem) {
+		if copies(a) {
 			for _, x := range a.Vars().All() {
 				low := strings.ToLower(x.Name)
 				for _, prefix := range customHeaders {
@@ -91,8 +97,13 @@ func (l *leg) dialVars(r *call.DialRequest, d *destination) []call.Var {
 				}
 			}
 		}
+		if own := a.Get("sip_copy_multipart"); own == "" || call.True(own) {
+			v.add("sip_multipart", a.Get("sip_multipart"))
+		}
 		if f, _ := a.Formats(); !f.IsZero() {
 			v.add("originator_codec", codecName(f))
+		} else {
+			v.add("originator_codec", a.Get("ep_codec_string"))
 		}
 		if n, err := strconv.Atoi(a.Get("max_forwards")); err == nil && n > 1 {
 			v.add("max_forwards", strconv.Itoa(n-1))

@@ -175,7 +175,7 @@ func (l *leg) receiveReinvite(ctx context.Context, ch *call.Channel, req *wire.R
 		return
 	}
 	l.insist(tx, res, acked)
-	if len(req.Body()) == 0 {
+	if sdpOf(req) == nil {
 		// Our offer went out in the 200: the answer comes with the ACK.
 		p.background(func(bg context.Context) {
 			if l.awaitAnswer(ch.Context(), ch, acked) == nil {
@@ -188,27 +188,28 @@ func (l *leg) receiveReinvite(ctx context.Context, ch *call.Channel, req *wire.R
 // renegotiate takes a new offer and returns our answer, or the status that
 // refuses it. Without an offer we make one.
 func (l *leg) renegotiate(ctx context.Context, ch *call.Channel, req *wire.Request) (body []byte, failed int) {
-	if len(req.Body()) == 0 || !isType(req, "application/sdp") {
+	text := sdpOf(req)
+	if text == nil {
 		body, err := l.makeOffer(ch)
 		if err != nil {
 			return nil, 500
 		}
 		return body, 0
 	}
-	offer, err := sdp.Parse(req.Body())
+	offer, err := sdp.Parse(text)
 	if err != nil {
 		return nil, 400
 	}
 	l.mu.Lock()
 	before := l.sound
 	l.mu.Unlock()
-	if err := l.takeOffer(ch, offer, string(req.Body())); err != nil {
+	if err := l.takeOffer(ch, offer, string(text)); err != nil {
 		l.mu.Lock()
 		l.sound.offer, l.sound.result, l.sound.agreed = before.offer, before.result, before.agreed
 		l.mu.Unlock()
 		return nil, 488
 	}
-	ch.SetPlain("switch_r_sdp", string(req.Body()))
+	ch.SetPlain("switch_r_sdp", string(text))
 	l.mu.Lock()
 	// What the far end takes back we take back, too.
 	if !l.sound.result.Held {
@@ -228,7 +229,7 @@ func (l *leg) renegotiate(ctx context.Context, ch *call.Channel, req *wire.Reque
 func (l *leg) receiveUpdate(ctx context.Context, ch *call.Channel, req *wire.Request, tx *wire.ServerTx) {
 	p, s := l.profile, l.profile.settings()
 	var body []byte
-	if len(req.Body()) > 0 && isType(req, "application/sdp") {
+	if sdpOf(req) != nil {
 		var failed int
 		if body, failed = l.renegotiate(ctx, ch, req); failed != 0 {
 			p.respond(req, tx, failed, phrase(failed))

@@ -196,3 +196,20 @@ func FuzzRAck(f *testing.F) {
 		}
 	})
 }
+
+func FuzzMultipart(f *testing.F) {
+	f.Add(`multipart/mixed; boundary="b1"`, "--b1\r\nContent-Type: application/sdp\r\n\r\nv=0\r\n--b1\r\nContent-Type: A/b;c=d\r\n\r\nx\r\n--b1--\r\n")
+	f.Add("multipart/related;boundary=", "----")
+	f.Add("multipart/mixed;boundary=a", strings.Repeat("--a\n\n", 100))
+	f.Fuzz(func(t *testing.T, kind, body string) {
+		parts := splitParts(kind, []byte(body))
+		if len(parts) > maxParts {
+			t.Errorf("%d parts", len(parts))
+		}
+		for _, p := range parts {
+			if len(p.text) > maxPart || p.kind != strings.ToLower(p.kind) {
+				t.Errorf("%q with %d bytes", p.kind, len(p.text))
+			}
+		}
+	})
+}

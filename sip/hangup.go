@@ -109,6 +109,9 @@ func (l *leg) sendBye(ch *call.Channel, cause call.Cause) {
 func (l *leg) receiveBye(req *wire.Request, tx *wire.ServerTx) {
 	res := l.profile.reply(req, 200, "OK")
 	l.profile.identify(res)
+	if ch := l.channel(); ch != nil {
+		putPrefixed(res, ch, "sip_bye_h_")
+	}
 	setBody(res, "", nil)
 	l.profile.send(tx, res)
 	reason := header(req, "Reason")
@@ -131,13 +134,18 @@ func (l *leg) receiveBye(req *wire.Request, tx *wire.ServerTx) {
 		l.awaitACK()
 		l.profile.send(pending, l.answerWith(ch, 487, "", nil))
 	}
+	partner := ch.Partner()
 	var extra varList
 	extra.headers(req)
 	for _, v := range extra {
-		ch.SetPlain("sip_bye_"+strings.TrimPrefix(v.Name, "sip_"), v.Value)
+		name := "sip_bye_" + strings.TrimPrefix(v.Name, "sip_")
+		ch.SetPlain(name, v.Value)
+		if partner != nil && copies(ch) && copies(partner) {
+			partner.SetPlain(name, v.Value)
+		}
 	}
 	l.terminate(termination{disposition: "recv_bye", status: 200, cause: call.CauseNormalClearing, reason: reason})
-	if partner := ch.Partner(); partner != nil && reason != "" {
+	if partner != nil && reason != "" {
 		partner.SetPlain("sip_reason", reason)
 	}
 	ch.Hangup(cause)

@@ -105,8 +105,8 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 		case res == nil:
 			result <- 408
 		case res.StatusCode < 200:
-			if res.StatusCode > 100 && l.inOrder(ch, req, res) && hasOption(res, "Require", reliably) && len(res.Body()) > 0 && isType(res, "application/sdp") {
-				if described = l.takeAnswer(ch, res.Body()) == nil; described {
+			if res.StatusCode > 100 && l.inOrder(ch, req, res) && hasOption(res, "Require", reliably) && sdpOf(res) != nil {
+				if described = l.takeAnswer(ch, sdpOf(res)) == nil; described {
 					l.attach(ch)
 				}
 			}
@@ -120,7 +120,7 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 			l.mu.Unlock()
 			l.profile.sendACK(ack)
 			l.timerAccepted(res)
-			if len(res.Body()) > 0 && !described && l.takeAnswer(ch, res.Body()) == nil {
+			if body := sdpOf(res); body != nil && !described && l.takeAnswer(ch, body) == nil {
 				l.attach(ch)
 			}
 			result <- 200

@@ -61,7 +61,8 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 		l.username = g.auth.username
 	}
 	var offer *sdp.Session
-	if body := req.Body(); len(body) > 0 && isType(req, "application/sdp") {
+	body := sdpOf(req)
+	if body != nil {
 		var err error
 		if offer, err = sdp.Parse(body); err != nil {
 			p.counters.failedIn.Add(1)
@@ -86,7 +87,7 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 	l.source = source.Addr()
 	l.mu.Lock()
 	l.ch = ch
-	l.sound.offer, l.sound.text = offer, string(req.Body())
+	l.sound.offer, l.sound.text = offer, string(body)
 	l.mu.Unlock()
 	p.stack.addLeg(l)
 	p.calls.Add(1)
@@ -122,7 +123,7 @@ func (p *Profile) inboundLeg(req *wire.Request, tx *wire.ServerTx, localTag stri
 		// The far end is reached the way it came.
 		l.target.next = req.Source()
 	}
-	l.contact = p.contact(escapeUser(or(req.To().Address.User, "mod_sofia")), ";transport="+transport, source.Addr(), "udp")
+	l.contact = p.contact(or(escapeUser(req.To().Address.User), p.settings().contactUser), ";transport="+transport, source.Addr(), "udp")
 	return l
 }
 
@@ -271,6 +272,8 @@ func (p *Profile) callerOf(req *wire.Request) (number, name string, hide hidden)
 			hide = hidden{true, true}
 		}
 	}
+	// What stands behind the number is a parameter of it (sip_name_params).
+	number, _, _ = strings.Cut(number, ";")
 	if hide.number && number == "" {
 		number = "anonymous"
 	}

@@ -58,6 +58,9 @@ func (l *leg) shapeTarget(ch *call.Channel) {
 			t.uri = u
 		}
 	}
+	if v := strings.TrimPrefix(ch.Get("sip_invite_tel_params"), ";"); v != "" && t.uri.User != "" {
+		t.uri.User += ";" + escapeUser(v)
+	}
 	for _, name := range []string{"sip_route_uri", "sip_invite_route_uri"} {
 		if v := ch.Get(name); v != "" && !strings.ContainsAny(v, "\r\n") {
 			if !strings.Contains(v, "<") {
@@ -153,7 +156,7 @@ func (l *leg) shapeAddresses(ch *call.Channel) {
 
 // contactFor is our Contact of an outbound call.
 func (l *leg) contactFor(ch *call.Channel) string {
-	user, params := "mod_sofia", ""
+	user, params := l.profile.settings().contactUser, ""
 	if l.gateway != nil {
 		user, params = l.gateway.contactUser(), l.gateway.contactParams()
 	}
@@ -183,7 +186,7 @@ func (l *leg) buildInvite(ch *call.Channel, body []byte) *wire.Request {
 	p.identify(req)
 	put(req, field{"Allow-Events", s.events()}, field{"Alert-Info", ch.Get("alert_info")})
 	l.sessionTimerOffer(ch, req)
-	setBody(req, "application/sdp", body)
+	setOffer(req, ch, body)
 	l.customHeaders(ch, req)
 	if s.passCalleeID {
 		put(req, field{"X-FS-Support", "update_display,send_info"})
@@ -203,10 +206,13 @@ func (l *leg) customHeaders(ch *call.Channel, req *wire.Request) {
 			continue
 		}
 		if name := v.Name[6:]; headerName(name) && !ownHeader(name) {
-			put(req, field{name, v.Value})
+			put(req, field{or(wellKnown[strings.ToLower(name)], name), v.Value})
 		}
 	}
 }
+
+// wellKnown are headers that variables name in small letters.
+var wellKnown = map[string]string{"identity": "Identity", "date": "Date"}
 
 // ownHeader reports whether a header is ours alone to write.
 func ownHeader(name string) bool {
@@ -323,7 +329,7 @@ func (l *leg) failed(ch *call.Channel, status int, reason string, res *wire.Resp
 	ch.Hangup(cause)
 }
 
-// learnResponse takes the X- headers of a response.
+// learnResponse takes the X- headers of a response, which the caller's answers carry, too.
 func (l *leg) learnResponse(ch *call.Channel, res *wire.Response) {
 	var v varList
 	v.headers(res)
@@ -331,8 +337,16 @@ func (l *leg) learnResponse(ch *call.Channel, res *wire.Response) {
 	if res.StatusCode < 200 {
 		prefix = "sip_ph_"
 	}
+	var to *call.Channel
+	if res.StatusCode != 401 && res.StatusCode != 407 && copies(ch) {
+		to = l.originator(ch)
+	}
 	for _, x := range v {
-		ch.SetPlain(prefix+strings.TrimPrefix(x.Name, "sip_h_"), x.Value)
+		name := prefix + strings.TrimPrefix(x.Name, "sip_h_")
+		ch.SetPlain(name, x.Value)
+		if to != nil {
+			to.SetPlain(name, x.Value)
+		}
 	}
 }
 
@@ -353,8 +367,8 @@ func (l *leg) progressed(ch *call.Channel, req *wire.Request, res *wire.Response
 	}
 	l.learnResponse(ch, res)
 	l.learnCallee(ch, res)
-	if len(res.Body()) > 0 && isType(res, "application/sdp") {
-		l.earlyMedia(ch, res)
+	if body := sdpOf(res); body != nil {
+		l.earlyMedia(ch, res, body)
 		return
 	}
 	if res.StatusCode >= 180 {
@@ -377,17 +391,17 @@ func (l *leg) learnCallee(ch *call.Channel, res *wire.Response) {
 }
 
 // earlyMedia takes the SDP of a 1xx. A later early dialog replaces an earlier one.
-func (l *leg) earlyMedia(ch *call.Channel, res *wire.Response) {
+func (l *leg) earlyMedia(ch *call.Channel, res *wire.Response, body []byte) {
 	t := tag(res.To().Params)
 	l.mu.Lock()
 	again := l.sound.agreed && l.early.tag == t
 	l.mu.Unlock()
 	if !again {
-		if err := l.takeAnswer(ch, res.Body()); err != nil {
+		if err := l.takeAnswer(ch, body); err != nil {
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return
 		}
-		ch.SetPlain("switch_r_sdp", string(res.Body()))
+		ch.SetPlain("switch_r_sdp", string(body))
 		l.attach(ch)
 	}
 	l.mu.Lock()
@@ -396,7 +410,7 @@ func (l *leg) earlyMedia(ch *call.Channel, res *wire.Response) {
 		if l.early.told == nil {
 			l.early.told = make(map[string][]byte)
 		}
-		l.early.told[t] = res.Body()
+		l.early.told[t] = body
 	}
 	l.state = max(l.state, legEarly)
 	l.mu.Unlock()
@@ -426,7 +440,7 @@ func (l *leg) accepted(ch *call.Channel, req *wire.Request, res *wire.Response) 
 	t := tag(res.To().Params)
 	l.mu.Lock()
 	known := l.sound.agreed && l.early.tag == t
-	body := res.Body()
+	body := sdpOf(res)
 	if len(body) == 0 {
 		body = l.early.told[t]
 	}

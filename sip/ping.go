@@ -54,7 +54,7 @@ func (r *registrar) ping(b *binding) {
 	r.p.streamOf(b, t)
 	from := "<sip:" + r.p.host(addrOf(t.next)) + ">;tag=" + newTag()
 	req := r.p.newRequest(wire.OPTIONS, t, from, "<"+t.uri.String()+">", call.NewUUID()+"_"+b.CallID, 1, 70)
-	put(req, field{"Contact", r.p.contact("mod_sofia", "", addrOf(t.next), t.transport)})
+	put(req, field{"Contact", r.p.contact(r.p.settings().contactUser, "", addrOf(t.next), t.transport)})
 	r.p.identify(req)
 	setBody(req, "", nil)
 	sent := time.Now()

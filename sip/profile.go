@@ -204,7 +204,7 @@ func (p *Profile) portOf(transport string) int {
 // url is the profile's own address, as status shows it.
 func (p *Profile) url(transport string) string {
 	s := p.settings()
-	return "sip:mod_sofia@" + hostText(s.sipIP) + ":" + strconv.Itoa(p.portOf(transport))
+	return "sip:" + s.contactUser + "@" + hostText(s.sipIP) + ":" + strconv.Itoa(p.portOf(transport))
 }
 
 // bindURL is url with what the socket is bound to.
@@ -212,9 +212,9 @@ func (p *Profile) bindURL() string {
 	s := p.settings()
 	at := hostText(s.sipIP)
 	if s.extSIP.IsValid() {
-		return fmt.Sprintf("sip:mod_sofia@%s:%d;maddr=%s;transport=udp,tcp", hostText(s.extSIP), p.port, at)
+		return fmt.Sprintf("sip:%s@%s:%d;maddr=%s;transport=udp,tcp", s.contactUser, hostText(s.extSIP), p.port, at)
 	}
-	return fmt.Sprintf("sip:mod_sofia@%s:%d;transport=udp,tcp", at, p.port)
+	return fmt.Sprintf("sip:%s@%s:%d;transport=udp,tcp", s.contactUser, at, p.port)
 }
 
 // contact is the Contact value for a peer.

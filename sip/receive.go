@@ -160,7 +160,7 @@ func (p *Profile) options(req *wire.Request, tx *wire.ServerTx) {
 		status = 503
 	}
 	res := p.reply(req, status, phrase(status))
-	put(res, field{"Contact", p.contact("mod_sofia", "", sourceOf(req).Addr(), strings.ToLower(req.Transport()))})
+	put(res, field{"Contact", p.contact(s.contactUser, "", sourceOf(req).Addr(), strings.ToLower(req.Transport()))})
 	put(res, field{"User-Agent", s.agent}, field{"Accept", "application/sdp"}, field{"Allow", s.allow()},
 		field{"Supported", s.supported()}, field{"Allow-Events", s.events()})
 	setBody(res, "", nil)

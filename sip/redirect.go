@@ -2,6 +2,7 @@ package sip
 
 import (
 	"strconv"
+	"strings"
 
 	wire "github.com/emiago/sipgo/sip"
 
@@ -19,7 +20,19 @@ func (l *leg) redirectedTo(ch *call.Channel, res *wire.Response) bool {
 	default:
 		return false
 	}
+	caller := l.originator(ch)
+	set := func(name, value string) {
+		if value == "" {
+			return
+		}
+		ch.SetPlain(name, value)
+		if caller != nil {
+			caller.SetPlain(name, value)
+		}
+	}
 	var first *wire.ContactHeader
+	var all []string
+	via := "sofia/" + or(ch.Get("sip_redirect_profile"), l.profile.name) + "/"
 	n := 0
 	for _, h := range res.GetHeaders("Contact") {
 		c, ok := h.(*wire.ContactHeader)
@@ -30,22 +43,27 @@ func (l *leg) redirectedTo(ch *call.Channel, res *wire.Response) bool {
 			first = c
 		}
 		i := strconv.Itoa(n)
-		ch.SetPlain("sip_redirect_contact_"+i, c.Value())
-		ch.SetPlain("sip_redirect_contact_user_"+i, unescape(c.Address.User))
-		ch.SetPlain("sip_redirect_contact_host_"+i, c.Address.Host)
-		if len(c.Address.UriParams) > 0 {
-			ch.SetPlain("sip_redirect_contact_params_"+i, c.Address.UriParams.ToString(';'))
+		set("sip_redirect_contact_"+i, c.Value())
+		set("sip_redirect_contact_user_"+i, unescape(c.Address.User))
+		set("sip_redirect_contact_host_"+i, c.Address.Host)
+		set("sip_redirect_contact_params_"+i, c.Address.UriParams.ToString(';'))
+		if dialable(&c.Address) {
+			all = append(all, via+c.Address.String())
+			set("sip_redirect_dialstring_"+i, via+c.Address.String())
 		}
-		ch.SetPlain("sip_redirect_dialstring_"+i, "sofia/"+l.profile.name+"/"+c.Address.String())
 		n++
 	}
 	if first == nil {
 		return false
 	}
-	ch.SetPlain("sip_redirect_count", strconv.Itoa(n))
-	ch.SetPlain("sip_redirected_to", first.Value())
-	ch.SetPlain("sip_redirected_by", header(res, "Diversion"))
-	ch.SetPlain("sip_redirect_dialstring", "sofia/"+l.profile.name+"/"+first.Address.String())
+	separator := "|"
+	if ch.True("sip_redirect_fork") {
+		separator = ","
+	}
+	set("sip_redirect_count", strconv.Itoa(n))
+	set("sip_redirected_to", first.Value())
+	set("sip_redirected_by", header(res, "Diversion"))
+	set("sip_redirect_dialstring", strings.Join(all, separator))
 	l.mu.Lock()
 	l.redirects++
 	tries, ended := l.redirects, l.state == legEnded
@@ -57,7 +75,7 @@ func (l *leg) redirectedTo(ch *call.Channel, res *wire.Response) bool {
 		l.endRedirected(ch, res, call.CauseRequestedChanUnavail)
 		return true
 	}
-	if a := l.originator(ch); a != nil && (l.profile.settings().manualRedirect || l.profile.ours(first.Address.Host)) {
+	if a := caller; a != nil && (l.profile.settings().manualRedirect || l.profile.ours(first.Address.Host)) {
 		context := a.Profile().Context
 		if l.profile.settings().manualRedirect {
 			context = or(ch.Get("sip_redirect_context"), "redirected")
@@ -68,7 +86,7 @@ func (l *leg) redirectedTo(ch *call.Channel, res *wire.Response) bool {
 		}
 	}
 	l.mu.Lock()
-	body := l.invite.Body()
+	body := sdpOf(l.invite)
 	l.target = target{uri: *first.Address.Clone(), transport: uriTransport(&first.Address)}
 	l.mu.Unlock()
 	again := l.buildInvite(ch, body)

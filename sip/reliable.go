@@ -292,16 +292,17 @@ func (l *leg) receivePrack(ctx context.Context, ch *call.Channel, req *wire.Requ
 		return
 	}
 	defer l.over(r)
-	described := len(req.Body()) > 0 && isType(req, "application/sdp")
+	text := sdpOf(req)
+	described := text != nil
 	var body []byte
 	switch {
 	case r.offer:
-		if !described || l.takeAnswer(ch, req.Body()) != nil {
+		if !described || l.takeAnswer(ch, text) != nil {
 			p.respond(req, tx, 200, "OK")
 			ch.Hangup(call.CauseIncompatibleDestination)
 			return
 		}
-		ch.SetPlain("switch_r_sdp", string(req.Body()))
+		ch.SetPlain("switch_r_sdp", string(text))
 		l.attach(ch)
 	case described && !settled:
 		// Their first offer has no answer yet.

@@ -111,6 +111,11 @@ type settings struct {
 
 	callIDAsUUID, uuidAsCallID bool
 	fullID                     bool
+	allHeaders                 bool // every header of an INVITE becomes a variable sip_i_NAME
+	telParams                  bool // so do the parameters of the number called, sip_invite_NAME
+	contactUser                string
+	updateRefresher            bool // session timers are refreshed by UPDATE
+	noTranscoding              bool // the other leg is offered what this one speaks
 	maxProceeding              int
 	maxRequests                int // a second, 0: no limit
 	optionsBusy                bool
@@ -271,6 +276,7 @@ func (s *settings) readMedia(p conf.ParamList) {
 	s.codecsIn, s.codecsOut = or(s.codecsIn, s.codecsOut), or(s.codecsOut, s.codecsIn)
 	s.negotiation = or(strings.ToLower(p.Get("inbound-codec-negotiation")), "generous")
 	s.late = p.Bool("inbound-late-negotiation", false)
+	s.noTranscoding = p.Bool("disable-transcoding", false)
 	s.dtmfPayload = p.Int("rfc2833-pt", 101)
 	s.dtmfType = or(strings.ToLower(p.Get("dtmf-type")), "rfc2833")
 	s.liberalDTMF = p.Bool("liberal-dtmf", false)
@@ -323,6 +329,10 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	s.callIDAsUUID = p.Bool("inbound-use-callid-as-uuid", false)
 	s.uuidAsCallID = p.Bool("outbound-use-uuid-as-callid", false)
 	s.fullID = p.Bool("full-id-in-dialplan", false)
+	s.allHeaders = p.Bool("parse-all-invite-headers", false)
+	s.telParams = p.Bool("parse-invite-tel-params", false)
+	s.contactUser = escapeUser(or(p.Get("contact-user"), "mod_sofia"))
+	s.updateRefresher = p.Bool("update-refresher", false)
 	s.maxProceeding = p.Int("max-proceeding", 0)
 	s.maxRequests = p.Int("max-recv-requests-per-second", 0)
 	s.optionsBusy = p.Bool("sip-options-respond-503-on-busy", false)

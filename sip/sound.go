@@ -40,6 +40,10 @@ func (l *leg) codecString(ch *call.Channel) string {
 		return v
 	}
 	s := l.profile.settings()
+	first := ch.Get("originator_codec")
+	if mix, _ := ch.Lookup("media_mix_inbound_outbound_codecs"); l.outbound && first != "" && (s.noTranscoding || mix != "" && !call.True(mix)) {
+		return first
+	}
 	list := s.codecsIn
 	if l.outbound {
 		list = s.codecsOut
@@ -50,7 +54,7 @@ func (l *leg) codecString(ch *call.Channel) string {
 		}
 		list = v
 	}
-	if first := ch.Get("originator_codec"); l.outbound && first != "" {
+	if l.outbound && first != "" {
 		if list == "" {
 			return first
 		}

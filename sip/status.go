@@ -83,7 +83,7 @@ func (p *Profile) fields() []profileField {
 	out = append(out, profileField{"URL", "url", p.url("udp")}, profileField{"BIND-URL", "bind-url", p.bindURL()})
 	if p.secure != nil {
 		out = append(out, profileField{"TLS-URL", "tls-url", p.url("tls")},
-			profileField{"TLS-BIND-URL", "tls-bind-url", "sips:mod_sofia@" + hostText(s.sipIP) + ":" + strconv.Itoa(p.tlsPort) + ";transport=tls"})
+			profileField{"TLS-BIND-URL", "tls-bind-url", "sips:" + s.contactUser + "@" + hostText(s.sipIP) + ":" + strconv.Itoa(p.tlsPort) + ";transport=tls"})
 	}
 	cng := ""
 	if !s.suppressCNG {

@@ -63,7 +63,7 @@ func (p *Profile) subscribe(ctx context.Context, req *wire.Request, tx *wire.Ser
 		w = nil
 		req.To().Params.Add("tag", newTag())
 	}
-	contact := p.contact(escapeUser(or(req.To().Address.User, "mod_sofia")), "", sourceOf(req).Addr(), strings.ToLower(req.Transport()))
+	contact := p.contact(or(escapeUser(req.To().Address.User), p.settings().contactUser), "", sourceOf(req).Addr(), strings.ToLower(req.Transport()))
 	if w == nil {
 		w = p.newWatch(req, value, pack)
 	}

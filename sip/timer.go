@@ -89,7 +89,10 @@ func (l *leg) sessionTimerAnswer(ch *call.Channel, res *wire.Response, status in
 }
 
 func (l *leg) putSession(res *wire.Response, n int, refresher string) {
-	put(res, field{"Require", "timer"}, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher},
+	if v := l.get("sip_require_timer"); v == "" || call.True(v) {
+		put(res, field{"Require", "timer"})
+	}
+	put(res, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher},
 		field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
 }
 
@@ -134,7 +137,7 @@ func (l *leg) retryTimer(ch *call.Channel, res *wire.Response) bool {
 	if err != nil || n <= 0 || ended || tried {
 		return false
 	}
-	again := l.buildInvite(ch, req.Body())
+	again := l.buildInvite(ch, sdpOf(req))
 	l.mu.Lock()
 	l.invite, l.provisional = again, false
 	l.mu.Unlock()
@@ -167,13 +170,48 @@ func (l *leg) startTimer() {
 	})
 }
 
-// refresh sends the re-INVITE of the session timer.
+// refresh sends the re-INVITE of the session timer, or an UPDATE where update-refresher
+// or sip_update_refresher asks for that and the far end takes it.
 func (l *leg) refresh(ch *call.Channel) {
 	if !ch.Up() {
+		return
+	}
+	if (l.profile.settings().updateRefresher || ch.True("sip_update_refresher")) && l.refreshByUpdate(ch) {
+		l.startTimer()
 		return
 	}
 	if err := l.reinvite(ch.Context(), ch); err != nil && ch.Up() {
 		ch.Log(call.LogWarning, "%s: session refresh: %v", ch.Name(), err)
 		ch.Hangup(call.CauseRecoveryOnTimerExpire)
+	}
+}
+
+// refreshByUpdate refreshes the session without a description (RFC 4028 §7.4); false:
+// the far end did not take it.
+func (l *leg) refreshByUpdate(ch *call.Channel) bool {
+	req := l.request(wire.UPDATE)
+	l.sessionTimerOffer(ch, req)
+	setBody(req, "", nil)
+	done := make(chan int, 1)
+	l.profile.transact(req, nil, func(res *wire.Response, err error) {
+		status := 408
+		if res != nil {
+			status = res.StatusCode
+		}
+		if status >= 200 {
+			if status < 300 {
+				l.timerAccepted(res)
+			}
+			select {
+			case done <- status:
+			default:
+			}
+		}
+	})
+	select {
+	case status := <-done:
+		return status < 300
+	case <-ch.Context().Done():
+		return true
 	}
 }

@@ -8,6 +8,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/expand"
 	"github.com/switchlet/switchlet/media/sdp"
 )
 
@@ -67,7 +68,12 @@ func (p *Profile) inviteVars(l *leg, req *wire.Request, g grant, offer *sdp.Sess
 	v.add("sip_full_from", from.Value())
 	v.add("sip_to_display", req.To().DisplayName)
 	v.add("sip_full_to", withoutTag(req.To().Value(), l.localTag))
+	_, telParams, _ := strings.Cut(from.Address.User, ";")
+	v.add("sip_name_params", telParams)
 	v.uri("sip_req", &req.Recipient)
+	if s.telParams {
+		v.telParams(&req.Recipient)
+	}
 	if params := req.Recipient.UriParams; len(params) > 0 {
 		v.add("sip_req_params", params.ToString(';'))
 	}
@@ -99,9 +105,14 @@ func (p *Profile) inviteVars(l *leg, req *wire.Request, g grant, offer *sdp.Sess
 	}
 	v.headers(req)
 	v.references(req)
+	v.add("sip_multipart", attachments(req))
+	if s.allHeaders {
+		v.everyHeader(req)
+	}
 	if offer != nil {
-		v.add("switch_r_sdp", string(req.Body()))
-		if suite := offeredSuite(req.Body()); suite != "" {
+		text := sdpOf(req)
+		v.add("switch_r_sdp", string(text))
+		if suite := offeredSuite(text); suite != "" {
 			v.add("rtp_has_crypto", suite)
 		}
 	}
@@ -172,6 +183,7 @@ func (v *varList) identities(req *wire.Request, asserted string) {
 		}
 	}
 	v.add("sip_cid_type", kind)
+	v.signatures(req)
 	v.add("sip_Privacy", header(req, "Privacy"))
 	v.add("sip_history_info", header(req, "History-Info"))
 	v.add("sip_geolocation", header(req, "Geolocation"))
@@ -183,15 +195,94 @@ func (v *varList) identities(req *wire.Request, asserted string) {
 	}
 }
 
+// signatures adds what STIR says of the caller (RFC 8224): the headers Identity and Date.
+func (v *varList) signatures(req *wire.Request) {
+	var all []string
+	for _, name := range []string{"Identity", "y"} {
+		for _, h := range req.GetHeaders(name) {
+			if value := h.Value(); value != "" && len(value) <= maxHeaderValue && len(all) < maxParts {
+				all = append(all, value)
+			}
+		}
+	}
+	v.add("sip_identity", expand.FormatArray(all))
+	if len(all) > 0 {
+		v.add("sip_h_identity", all[0])
+	}
+	if date, err := time.Parse(time.RFC1123, header(req, "Date")); err == nil {
+		v.add("sip_date_epoch_time", strconv.FormatInt(date.Unix(), 10))
+	}
+}
+
+// params adds PREFIXname for each of name=value;name, which is true then.
+func (v *varList) params(prefix, list string) {
+	count := 0
+	for item := range strings.SplitSeq(list, ";") {
+		name, value, ok := strings.Cut(strings.TrimSpace(item), "=")
+		if !ok {
+			value = "true"
+		}
+		if count++; count <= maxParts && headerName(name) {
+			v.add(prefix+name, value)
+		}
+	}
+}
+
+// telParams adds sip_invite_NAME for what stands in the user part behind the number,
+// as "+4930;npdi;rn=+4940@host" has it, and takes it off sip_req_user.
+func (v *varList) telParams(u *wire.Uri) {
+	user, params, ok := strings.Cut(or(u.Raw(), u.User), ";")
+	if !ok {
+		return
+	}
+	*v = append(*v, call.Var{Name: "sip_req_user", Value: unescape(user)})
+	v.params("sip_invite_", params)
+}
+
+// shortNames are the compact forms of headers that may have one, as sip_i_ names.
+var shortNames = map[string]string{"a": "accept_contact", "b": "referred_by", "c": "content_type", "d": "request_disposition", "e": "content_encoding", "f": "from",
+	"i": "call_id", "j": "reject_contact", "k": "supported", "l": "content_length", "m": "contact", "n": "identity_info", "o": "event", "r": "refer_to",
+	"s": "subject", "t": "to", "u": "allow_events", "v": "via", "x": "session_expires", "y": "identity"}
+
+// knownOnce are headers that stand once, or whose first one counts.
+const knownOnce = " from to call_id cseq identity route max_forwards proxy_require contact user_agent subject priority organization in_reply_to accept_encoding accept_language allow require supported date timestamp expires min_expires session_expires min_se privacy mime_version content_type content_encoding content_language content_disposition content_length "
+
+// everyHeader adds sip_i_NAME for every header of an INVITE (parse-all-invite-headers).
+func (v *varList) everyHeader(req *wire.Request) {
+	var names []string
+	values := map[string][]string{}
+	for i, h := range req.Headers() {
+		if i == maxHeaderVars {
+			break
+		}
+		name := strings.ReplaceAll(strings.ToLower(h.Name()), "-", "_")
+		name = or(shortNames[name], name)
+		if values[name] == nil {
+			names = append(names, name)
+		} else if strings.Contains(knownOnce, " "+name+" ") {
+			continue
+		}
+		values[name] = append(values[name], clip(h.Value(), maxHeaderValue))
+	}
+	for _, name := range names {
+		v.add("sip_i_"+name, expand.FormatArray(values[name]))
+	}
+}
+
 // maxHeaderVars bounds the sip_h_ variables of one message, and their size.
 const (
 	maxHeaderVars  = 100
 	maxHeaderValue = 4096
 )
 
-// copied reports whether a header becomes a sip_h_ variable.
+// copied reports whether a header becomes a sip_h_ variable. Those about who calls
+// have variables of their own: they are not to go over to the other leg.
 func copied(name string) bool {
 	low := strings.ToLower(name)
+	switch low {
+	case "p-asserted-identity", "p-preferred-identity", "x-fs-support":
+		return false
+	}
 	for _, prefix := range []string{"x-", "p-", "on", "k-"} {
 		if strings.HasPrefix(low, prefix) {
 			return true
@@ -238,8 +329,9 @@ func (v *varList) references(req *wire.Request) {
 		}
 	}
 	if value := header(req, "Replaces"); value != "" {
-		id, _, _ := strings.Cut(value, ";")
+		id, params, _ := strings.Cut(value, ";")
 		v.add("sip_replaces_call_id", id)
+		v.params("sip_replaces_", params)
 	}
 }
 

@@ -3,6 +3,7 @@ package originate
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -575,6 +576,21 @@ type substitute interface {
 	Substitute() *call.Channel
 }
 
+// inheritCodec has the A leg, which has no sound yet, take the codec of the leg that
+// won, if inherit_codec says so and its far end speaks it, too.
+func inheritCodec(a, won *call.Channel) {
+	f, _ := won.Formats()
+	if v := a.Get("inherit_codec"); !call.True(v) && !strings.EqualFold(v, "passthru") || a.MediaReady() || f.IsZero() {
+		return
+	}
+	own := a.Get("ep_codec_string")
+	if !strings.Contains(strings.ToLower(own), strings.ToLower(f.Codec.Name)) {
+		a.Log(call.LogDebug, "inherit_codec: %s is not among %s", f.Codec.Name, own)
+		return
+	}
+	a.Set("absolute_codec_string", fmt.Sprintf("%s@%dh@%di", f.Codec.Name, f.Codec.ClockRate, f.Ptime))
+}
+
 // win ends the race for the others and brings the A leg to the same stage.
 func (r *race) win(ctx context.Context, l *leg) (*call.Channel, error) {
 	for _, other := range r.legs {
@@ -599,6 +615,7 @@ func (r *race) win(ctx context.Context, l *leg) (*call.Channel, error) {
 	if l.c.Ringing() && !a.MediaReady() {
 		a.RingReady(ctx)
 	}
+	inheritCodec(a, l.c)
 	var err error
 	if l.c.Answered() {
 		err = a.Answer(ctx)

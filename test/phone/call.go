@@ -1,6 +1,7 @@
 package phone
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -191,8 +192,9 @@ func (c *Call) run(uri string) {
 		if p.NoOffer {
 			r.SetBody(nil)
 		} else {
-			r.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
-			r.SetBody(c.Sound.offer(sdp.SendRecv))
+			kind, body := p.wrap(c.Sound.offer(sdp.SendRecv))
+			r.AppendHeader(sip.NewHeader("Content-Type", kind))
+			r.SetBody(body)
 		}
 		challenge = c.attempt(r)
 		if challenge == nil {
@@ -470,7 +472,7 @@ func (p *Phone) invited(r *sip.Request, tx *sip.ServerTx) {
 		c.target = h.Address.String()
 	}
 	if len(r.Body()) > 0 {
-		c.offer, _ = sdp.Parse(r.Body())
+		c.offer, _ = sdp.Parse(described(r.Body()))
 	}
 	tx.OnCancel(func(*sip.Request) {
 		c.mu.Lock()
@@ -493,16 +495,32 @@ func (c *Call) respond(status int, reason string, body []byte, headers ...[2]str
 	res.RemoveHeader("Content-Length")
 	res.AppendHeader(sip.NewHeader("Contact", c.phone.contact()))
 	res.AppendHeader(sip.NewHeader("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE"))
-	for _, h := range headers {
+	for _, h := range append(headers, c.phone.Replies...) {
 		res.AppendHeader(sip.NewHeader(h[0], h[1]))
 	}
 	if len(body) > 0 {
-		res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+		kind, body := c.phone.wrap(body)
+		res.AppendHeader(sip.NewHeader("Content-Type", kind))
 		res.SetBody(body)
 	} else {
 		res.SetBody(nil)
 	}
 	return c.server.Respond(res)
+}
+
+// described is the SDP of a body, which may have further parts.
+func described(body []byte) []byte {
+	if i := bytes.Index(body, []byte("v=0\r\n")); i > 0 {
+		body, _, _ = bytes.Cut(body[i:], []byte("\r\n--"))
+	}
+	return body
+}
+
+func (p *Phone) wrap(body []byte) (string, []byte) {
+	if p.Wrap == nil {
+		return "application/sdp", body
+	}
+	return p.Wrap(body)
 }
 
 // Ring answers an incoming call with 180.

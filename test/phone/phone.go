@@ -38,8 +38,11 @@ type Options struct {
 	Transport      string         // "udp" (default) or "tcp"
 	Codecs         []string       // offered and accepted, in order; none: PCMU, PCMA
 	Headers        [][2]string    // added to every INVITE
-	AuthUser       string         // other than User
-	NoDigits       bool           // no telephone-event in SDP
+	Replies        [][2]string    // added to every response to an INVITE
+	// Wrap puts the SDP of an INVITE or of a 200 into another body.
+	Wrap     func(sdp []byte) (contentType string, body []byte)
+	AuthUser string // other than User
+	NoDigits bool   // no telephone-event in SDP
 	// Reliable is the header of an INVITE that says 100rel (RFC 3262): Supported or
 	// Require; "" says nothing. Acknowledging is the test's: Call.Prack.
 	Reliable string
