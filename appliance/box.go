@@ -373,20 +373,20 @@ func joinHostPort(host string, port int) string {
 	return host + ":" + strconv.Itoa(port)
 }
 
-// Start starts every part in order. A part that cannot start is an error; what
-// was started before is stopped by Stop.
+// Start starts every part in order. A part that cannot start is an error; Stop stops
+// what was started before, and what of that part could.
 func (b *Box) Start(ctx context.Context) error {
 	for _, w := range b.warnings {
 		b.log.Printf(levelOf(w), "%s", w)
 	}
 	b.tellWhatIsOutOfReach(systemRoot())
 	for _, p := range b.parts {
-		if err := p.start(ctx); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
 		b.mu.Lock()
 		b.started = append(b.started, p)
 		b.mu.Unlock()
+		if err := p.start(ctx); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
 	}
 	if err := b.writeAddresses(); err != nil {
 		b.log.Printf(call.LogWarning, "%v; \"switchlet health\" and \"switchlet cli\" look at the usual ports", err)

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -161,20 +162,38 @@ func TestSecrets_OfAStartThatFailedAreNotKept(t *testing.T) {
 }
 
 // One clear error, and nothing stays open or is tried for ever.
-func TestRun_SIPPortIsTaken(t *testing.T) {
-	offset := box.FreeOffset(t)
-	taken, err := net.ListenPacket("udp4", ":"+strconv.Itoa(5060+offset))
-	if err != nil {
-		t.Fatal(err)
+func TestRun_APortIsTaken(t *testing.T) {
+	for _, tt := range []struct {
+		network string
+		port    int
+		want    []string
+	}{
+		{"udp4", box.SIP, []string{"cannot listen on UDP", "sip-port"}},
+		{"tcp4", box.HTTPS, []string{"another program has port", "https_port"}},
+		{"tcp4", box.VertoWSS, []string{"verto"}},
+	} {
+		offset := box.FreeOffset(t)
+		at := ":" + strconv.Itoa(tt.port+offset)
+		var taken io.Closer
+		var err error
+		if tt.network == "udp4" {
+			taken, err = net.ListenPacket(tt.network, at)
+		} else {
+			taken, err = net.Listen(tt.network, at)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer taken.Close()
+		before := runtime.NumGoroutine()
+		var out, errs strings.Builder
+		status := appliance.Main([]string{"--data", t.TempDir(), "--port-offset", strconv.Itoa(offset)}, nil, &out, &errs)
+		text := errs.String()
+		if status != 1 || strings.Count(text, "\n") != 1 || slices.ContainsFunc(tt.want, func(want string) bool { return !strings.Contains(text, want) }) {
+			t.Errorf("port %d: status %d: %s", tt.port, status, text)
+		}
+		box.Eventually(t, 5*time.Second, "nothing is left", func() bool { return runtime.NumGoroutine() <= before+1 }) // one is of package os/signal
 	}
-	defer taken.Close()
-	before := runtime.NumGoroutine()
-	var out, errs strings.Builder
-	status := appliance.Main([]string{"--data", t.TempDir(), "--port-offset", strconv.Itoa(offset)}, nil, &out, &errs)
-	if text := errs.String(); status != 1 || strings.Count(text, "\n") != 1 || !strings.Contains(text, "cannot listen on UDP") || !strings.Contains(text, "sip-port") {
-		t.Errorf("status %d: %s", status, text)
-	}
-	box.Eventually(t, 5*time.Second, "nothing is left", func() bool { return runtime.NumGoroutine() <= before+1 }) // one is of package os/signal
 }
 
 func TestBox_TellsOfEventsThatSlowClientsLost(t *testing.T) {

@@ -72,13 +72,7 @@ func (b *Box) addParts(ctx context.Context, core *store.DB) error {
 		{name: "parking", start: func(context.Context) error { unasked = apps.AnswerValetProbes(b.Switch); return nil }, stop: func() error { unasked(); return nil }},
 		{name: "conferences", start: func(context.Context) error { return nil }, stop: nothing, drain: rooms.Close},
 		{name: "verto", start: verto.Start, stop: func() error { verto.Close(); return nil }},
-		{name: "sip", start: func(ctx context.Context) error {
-			err := phones.Start(ctx)
-			if err != nil {
-				phones.Close() // the profiles that could
-			}
-			return err
-		}, stop: func() error { phones.Close(); return nil }},
+		{name: "sip", start: phones.Start, stop: func() error { phones.Close(); return nil }},
 		{name: "monitor", start: func(context.Context) error { watch.Start(); return nil }, stop: func() error { watch.Close(); return nil }},
 		{name: "web", start: web.start, stop: web.stop},
 		{name: "certificates", start: b.certificates.start, stop: b.certificates.stop},
