@@ -78,6 +78,7 @@ type Box struct {
 
 	mu       sync.Mutex
 	started  []part
+	told     bool // writeAddresses told where this box listens
 	quit     chan struct{}
 	quitOnce sync.Once
 }
@@ -388,6 +389,9 @@ func (b *Box) Start(ctx context.Context) error {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 	}
+	b.mu.Lock()
+	b.told = true
+	b.mu.Unlock()
 	if err := b.writeAddresses(); err != nil {
 		b.log.Printf(call.LogWarning, "%v; \"switchlet health\" and \"switchlet cli\" look at the usual ports", err)
 	}
@@ -434,10 +438,10 @@ func (b *Box) Stop() error {
 		b.bus.Publish(e, "switch_core.c", "switch_core_destroy", 3022)
 	}
 	b.mu.Lock()
-	started := b.started
-	b.started = nil
+	started, told := b.started, b.told
+	b.started, b.told = nil, false
 	b.mu.Unlock()
-	if len(started) > 0 {
+	if told { // else they may be those of another box
 		errs = append(errs, b.removeAddresses())
 	}
 	for i := len(started) - 1; i >= 0; i-- {

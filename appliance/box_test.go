@@ -196,6 +196,17 @@ func TestRun_APortIsTaken(t *testing.T) {
 	}
 }
 
+func TestRun_TwiceInADirectory(t *testing.T) {
+	b := box.Start(t, box.Setup{})
+	var out, errs strings.Builder
+	if status := appliance.Main([]string{"--data", b.Data, "--port-offset", strconv.Itoa(b.Offset)}, nil, &out, &errs); status != 1 {
+		t.Fatalf("status %d: %s", status, errs.String())
+	}
+	if status := appliance.Main([]string{"cli", "-data", b.Data, "-x", "status"}, nil, &out, &errs); status != 0 || !strings.Contains(out.String(), "is ready") {
+		t.Errorf("the box that runs is not found any more: status %d: %s", status, errs.String())
+	}
+}
+
 func TestBox_TellsOfEventsThatSlowClientsLost(t *testing.T) {
 	b := box.Start(t, box.Setup{Params: []conf.Param{{File: "event_socket.conf", Name: "event-queue-size", Value: "5"}}})
 	c := b.ESL(t)
