@@ -19,8 +19,10 @@ func (b *Box) tellWhatIsOutOfReach(root fs.FS) {
 	if err != nil || own.IsLoopback() || b.rehearsal != nil {
 		return
 	}
-	if told, err := netip.ParseAddr(g.Get("external_rtp_ip")); err == nil && told != own {
-		return
+	switch told := g.Get("external_rtp_ip"); told {
+	case "", "auto", "auto-nat", own.String():
+	default:
+		return // an address, or what stands for one: host:NAME, stun:HOST
 	}
 	if bridged(root, interfaceOf(own)) {
 		b.log.Printf(call.LogWarning, "this container is behind a bridge: phones and browsers are told to send sound to %s, which only its host can reach. Say the host's address with "+

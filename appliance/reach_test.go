@@ -39,7 +39,7 @@ func TestStart_WarnsOfAnAddressBehindABridge(t *testing.T) {
 		t.Skip("this machine has no address but that of its loopback interface")
 	}
 	container := fstest.MapFS{".dockerenv": {}, "sys/class/net/" + name + "/ifindex": {Data: []byte("2\n")}, "sys/class/net/" + name + "/iflink": {Data: []byte("9\n")}}
-	for told, want := range map[string]bool{"": true, "192.0.2.77": false} {
+	for told, want := range map[string]bool{"": true, own.String(): true, "192.0.2.77": false, "host:box.example": false, "autonat:192.0.2.77": false} {
 		o := Options{Data: t.TempDir()}
 		if told != "" {
 			o.Sets = []conf.Pair{{Name: "external_rtp_ip", Value: told}}
