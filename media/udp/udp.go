@@ -37,6 +37,6 @@ const sharedBuffer = 4 << 20
 // Receive takes a datagram and says nothing. It is called by one goroutine at a
 // time for a Socket, and must not block: the other sockets of the Group wait for
 // it. The bytes are valid, and may be changed, until it returns. It must not close
-// its own Socket. at is when the datagram was read or, where it may have waited, when it
-// came.
+// its own Socket. at is when the turn began in which the datagram was read or, where it
+// may have waited, when it came.
 type Receive func(b []byte, from netip.AddrPort, at time.Time)
