@@ -28,7 +28,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // box is a switch without sockets: null and loopback legs, all applications and
 // commands, a script directory, databases.

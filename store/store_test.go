@@ -409,7 +409,7 @@ func TestBatch_GathersUntilFlushedFullOrClosed(t *testing.T) {
 		t.Errorf("flushed: %v, %d rows", err, rows())
 	}
 	add(60)
-	for deadline := time.Now().Add(10 * time.Second); rows() < 70; {
+	for deadline := time.Now().Add(time.Minute); rows() < 70; {
 		if time.Now().After(deadline) {
 			t.Fatalf("full: %d rows", rows())
 		}

@@ -66,7 +66,7 @@ func newBox(t *testing.T, change func(*Deps)) *box {
 	engine.Start(t.Context())
 	sw.Start()
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := sw.Stop(ctx); err != nil {
 			t.Error(err)
@@ -267,7 +267,7 @@ func TestPage_CallsEveryPhone(t *testing.T) {
 		select {
 		case name := <-created:
 			seen[name] = true
-		case <-time.After(10 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("called %v", seen)
 		}
 	}

@@ -35,7 +35,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 type openers struct{ *stream.Opener }
 
@@ -217,7 +217,7 @@ func TestFile_SaysWhatIsWrong(t *testing.T) {
 }
 
 func TestFile_EngineIsEndedWithItsCall(t *testing.T) {
-	h := newHouse(t, "", `touch TMP/began; sleep 60 | cat`, true)
+	h := newHouse(t, "", `touch TMP/began; sleep 3600 | cat`, true)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() {
 		for {
@@ -228,12 +228,9 @@ func TestFile_EngineIsEndedWithItsCall(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}()
-	began := time.Now()
-	if _, err := h.speech.File(ctx, "tts_commandline", "v", "x", 8000); err == nil {
-		t.Error("no error")
-	}
-	if took := time.Since(began); took > patience {
-		t.Errorf("it took %v", took)
+	// Its own limit would say "no speech within …".
+	if _, err := h.speech.File(ctx, "tts_commandline", "v", "x", 8000); err == nil || strings.Contains(err.Error(), "no speech") {
+		t.Errorf("it ended with %v", err)
 	}
 }
 
@@ -268,8 +265,11 @@ func TestFile_FromAnAddress(t *testing.T) {
 		}
 	}
 	want := []string{"GET /say?t=a%26b+%22c%22+%C3%A9&v=alan   ", `POST /post application/json Bearer key {"voice": "alan", "input": "a\u0026b \"c\" é"}`}
-	if strings.Join(asked, "\n") != strings.Join(want, "\n") {
-		t.Errorf("asked\n%s\nwant\n%s", strings.Join(asked, "\n"), strings.Join(want, "\n"))
+	mu.Lock()
+	got := strings.Join(asked, "\n")
+	mu.Unlock()
+	if want := strings.Join(want, "\n"); got != want {
+		t.Errorf("asked\n%s\nwant\n%s", got, want)
 	}
 	for engine, part := range map[string]string{"missing": "404", "large": "at most"} {
 		if _, err := h.file(engine, "v", "the secret text"); err == nil || !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "secret") {
