@@ -22,6 +22,9 @@ import (
 	"github.com/switchlet/switchlet/test/box"
 )
 
+// patience bounds every wait of a test.
+const patience = 40 * time.Second
+
 func TestBox_StartsAnswersAndLeavesNothing(t *testing.T) {
 	before := runtime.NumGoroutine()
 	t.Run("box", func(t *testing.T) {
@@ -44,7 +47,7 @@ func TestBox_StartsAnswersAndLeavesNothing(t *testing.T) {
 			t.Fatalf("originate: %q", out)
 		}
 	})
-	box.Eventually(t, 5*time.Second, "all goroutines of the box ended", func() bool {
+	box.Eventually(t, patience, "all goroutines of the box ended", func() bool {
 		return runtime.NumGoroutine() <= before
 	})
 }
@@ -107,7 +110,7 @@ func TestBox_WritesCallHistory(t *testing.T) {
 	}
 	for _, name := range []string{"Master.csv", "77.csv"} {
 		file := filepath.Join(b.Data, "log", "cdr-csv", name)
-		box.Eventually(t, 5*time.Second, name+" is written", func() bool {
+		box.Eventually(t, patience, name+" is written", func() bool {
 			text, err := os.ReadFile(file)
 			return err == nil && strings.Contains(string(text), `"USER_BUSY"`) && strings.HasSuffix(string(text), "\n")
 		})
@@ -123,7 +126,7 @@ func TestBox_WritesCallHistory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	box.Eventually(t, 5*time.Second, "the row is in core.db", func() bool {
+	box.Eventually(t, patience, "the row is in core.db", func() bool {
 		var cause, account string
 		err := db.QueryRow("SELECT hangup_cause, accountcode FROM cdr").Scan(&cause, &account)
 		return err == nil && cause == "USER_BUSY" && account == "77"
@@ -192,7 +195,7 @@ func TestRun_APortIsTaken(t *testing.T) {
 		if status != 1 || strings.Count(text, "\n") != 1 || slices.ContainsFunc(tt.want, func(want string) bool { return !strings.Contains(text, want) }) {
 			t.Errorf("port %d: status %d: %s", tt.port, status, text)
 		}
-		box.Eventually(t, 5*time.Second, "nothing is left", func() bool { return runtime.NumGoroutine() <= before+1 }) // one is of package os/signal
+		box.Eventually(t, patience, "nothing is left", func() bool { return runtime.NumGoroutine() <= before+1 }) // one is of package os/signal
 	}
 }
 
@@ -222,7 +225,7 @@ func TestBox_TellsOfEventsThatSlowClientsLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := &esl.Event{Headers: esl.Headers{{Name: "Event-Name", Value: "CUSTOM"}, {Name: "Event-Subclass", Value: "pad::pad"}}, Body: strings.Repeat("x", 60000)}
-	box.Eventually(t, 20*time.Second, "status tells of lost events", func() bool {
+	box.Eventually(t, patience, "status tells of lost events", func() bool {
 		for range 50 {
 			if _, err := c.SendEvent(t.Context(), e); err != nil {
 				t.Fatal(err)
@@ -260,7 +263,7 @@ func TestSIPRequestsPerAddress_BoundWhatOneSourceIsAnswered(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	local := c.LocalAddr().String()
+	local, began := c.LocalAddr().String(), time.Now()
 	for i := range 20 {
 		n := strconv.Itoa(i)
 		if _, err := io.WriteString(c, "OPTIONS sip:"+b.Addr(box.SIP)+" SIP/2.0\r\nVia: SIP/2.0/UDP "+local+";branch=z9hG4bK"+n+"\r\nMax-Forwards: 70\r\n"+
@@ -270,8 +273,8 @@ func TestSIPRequestsPerAddress_BoundWhatOneSourceIsAnswered(t *testing.T) {
 	}
 	answers := map[string]bool{}
 	buf := make([]byte, 2048)
-	for {
-		if err := c.SetReadDeadline(time.Now().Add(400 * time.Millisecond)); err != nil {
+	for wait := patience; ; wait = 400 * time.Millisecond { // after the first
+		if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
 			t.Fatal(err)
 		}
 		n, err := c.Read(buf)
@@ -284,8 +287,9 @@ func TestSIPRequestsPerAddress_BoundWhatOneSourceIsAnswered(t *testing.T) {
 			}
 		}
 	}
-	if len(answers) < 1 || len(answers) > 4 {
-		t.Errorf("%d of 20 requests at once were answered, want the two of the burst", len(answers))
+	// Each second that passes allows one more.
+	if most := 4 + int(time.Since(began).Seconds()); len(answers) < 1 || len(answers) > most {
+		t.Errorf("%d of 20 requests at once were answered, want the two of the burst, and no more than %d", len(answers), most)
 	}
 }
 
@@ -321,11 +325,11 @@ func TestBox_WritesItsLogAndBeginsAnewOnHangup(t *testing.T) {
 			return err == nil && strings.Contains(string(got), text)
 		}
 	}
-	box.Eventually(t, 5*time.Second, "the line is in the file", contains(log, "first words"))
+	box.Eventually(t, patience, "the line is in the file", contains(log, "first words"))
 	b.Hangup()
-	box.Eventually(t, 5*time.Second, "the file is moved aside", contains(log+".1", "first words"))
+	box.Eventually(t, patience, "the file is moved aside", contains(log+".1", "first words"))
 	b.API(t, c, "log warning second words")
-	box.Eventually(t, 5*time.Second, "the next line is in a new file", contains(log, "second words"))
+	box.Eventually(t, patience, "the next line is in a new file", contains(log, "second words"))
 }
 
 func TestBox_OwnTreeFromOutsideIsMovedOnce(t *testing.T) {
@@ -334,7 +338,7 @@ func TestBox_OwnTreeFromOutsideIsMovedOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := box.Start(t, box.Setup{Conf: dir, Sets: map[string]string{"default_password": "long-enough", "event_socket_password": "good-one"}})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := esl.Dial(ctx, b.Addr(box.EventSocket), "good-one")
 	if err != nil {
@@ -356,7 +360,7 @@ func TestBox_OwnTreeFromOutsideIsMovedOnce(t *testing.T) {
 
 func TestBox_TreeWithNumbersIsMoved(t *testing.T) {
 	b := box.Start(t, box.Setup{Files: nil, Conf: numbersTree(t)})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := esl.Dial(ctx, b.Addr(box.EventSocket), "good-one")
 	if err != nil {
@@ -420,7 +424,7 @@ func TestBox_ConsoleAliasesWorkOverTheEventSocket(t *testing.T) {
 	b := box.Start(t, box.Setup{})
 	c := b.ESL(t)
 	b.API(t, c, "alias add hi echo hello")
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	if reply, err := c.Console(ctx, "hi there"); err != nil || !strings.Contains(reply, "hello there") {
 		t.Errorf("reply %q, %v", reply, err)

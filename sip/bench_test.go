@@ -16,19 +16,16 @@ type raw struct {
 	n    int
 }
 
+// ask sends a request and returns its final response.
 func (r *raw) ask(m string) string {
+	r.t.Helper()
 	if _, err := r.conn.Write([]byte(m)); err != nil {
 		r.t.Fatal(err)
 	}
-	return r.read()
-}
-
-// read returns the next final response.
-func (r *raw) read() string {
-	r.t.Helper()
 	for {
-		if m := r.next(); strings.HasPrefix(m, "SIP/") && !strings.HasPrefix(m, "SIP/2.0 1") {
-			return m
+		// A response to an earlier request may come once more.
+		if got := r.next(); strings.HasPrefix(got, "SIP/") && !strings.HasPrefix(got, "SIP/2.0 1") && value(got, "\r\nCSeq:") == value(m, "\r\nCSeq:") {
+			return got
 		}
 	}
 }
@@ -49,7 +46,7 @@ func (r *raw) await(m, begin string) string {
 // next returns the next message.
 func (r *raw) next() string {
 	r.t.Helper()
-	r.conn.SetReadDeadline(time.Now().Add(5 * time.Second))
+	r.conn.SetReadDeadline(time.Now().Add(patience))
 	n, err := r.conn.Read(r.buf)
 	if err != nil {
 		r.t.Fatal(err)

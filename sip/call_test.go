@@ -14,10 +14,7 @@ func TestInbound_EchoAndBye_EventsInOrder(t *testing.T) {
 	a := h.phone("1000")
 	c := must[*phone.Call](t)(a.Call("9196"))
 	c.Say(440, 0.5)
-	heard := must[phone.Heard](t)(c.Listen(440, 500*time.Millisecond))
-	if heard.Level < 0.3 {
-		t.Errorf("echo heard at %.2f, want 0.5", heard.Level)
-	}
+	ok(t, c.Hears(440, 0.3, 500*time.Millisecond))
 	ok(t, c.Hangup())
 	e := h.waitType(event.ChannelHangupComplete)
 	for name, want := range map[string]string{
@@ -136,10 +133,7 @@ func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
 		c    *phone.Call
 		freq float64
 	}{{in, 440}, {out, 880}} {
-		x.c.Forget()
-		if heard := must[phone.Heard](t)(x.c.Listen(x.freq, 300*time.Millisecond)); heard.Level < 0.3 {
-			t.Errorf("heard %v Hz at %.2f", x.freq, heard.Level)
-		}
+		ok(t, x.c.Hears(x.freq, 0.3, 300*time.Millisecond))
 	}
 	in.Press("5")
 	deadline := time.After(patience)
@@ -175,7 +169,7 @@ func TestOutbound_ClosedPort_FailsAtOnce(t *testing.T) {
 	out := must[*phone.Call](t)(a.Dial("771"))
 	select {
 	case <-out.Done():
-	case <-time.After(3 * time.Second):
+	case <-time.After(15 * time.Second): // else it would be 32 s
 		t.Fatal("still calling")
 	}
 	if status, _ := out.Status(); status != 503 {
@@ -211,10 +205,7 @@ func TestBridge_CalleeAnswersAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
 	ok(t, in.Answer())
 	ok(t, out.WaitAnswer())
 	in.Say(880, 0.5)
-	out.Forget()
-	if heard := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond)); heard.Level < 0.3 {
-		t.Errorf("heard at %.2f", heard.Level)
-	}
+	ok(t, out.Hears(880, 0.3, 300*time.Millisecond))
 	ok(t, out.Hangup())
 	ok(t, in.WaitEnd())
 }

@@ -34,23 +34,10 @@ func TestHold_PartnerHearsMusic_AndNotTheHolder(t *testing.T) {
 		t.Errorf("answer is %s, want recvonly", d)
 	}
 	h.waitType(event.ChannelHold)
-	out.Forget()
-	// What was under way when the music began is left out.
-	must[phone.Heard](t)(out.Listen(600, 500*time.Millisecond))
-	out.Forget()
-	music := must[phone.Heard](t)(out.Listen(600, 300*time.Millisecond))
-	holder := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond))
-	if music.Level < 0.02 || holder.Level > 0.02 {
-		t.Errorf("music %.3f, holder %.3f", music.Level, holder.Level)
-	}
+	ok(t, out.Hears(600, 0.02, 300*time.Millisecond))
 	ok(t, in.Hold(false))
 	h.waitType(event.ChannelUnhold)
-	out.Forget()
-	must[phone.Heard](t)(out.Listen(880, 500*time.Millisecond))
-	out.Forget()
-	if heard := must[phone.Heard](t)(out.Listen(880, 300*time.Millisecond)); heard.Level < 0.3 {
-		t.Errorf("after the hold the partner is heard at %.2f", heard.Level)
-	}
+	ok(t, out.Hears(880, 0.3, 300*time.Millisecond))
 	ok(t, out.Hangup())
 }
 
@@ -87,9 +74,7 @@ func TestReinvite_NoCommonCodec_488AndCallStays(t *testing.T) {
 		t.Errorf("%d, want 488", res.StatusCode)
 	}
 	c.Say(440, 0.5)
-	if heard := must[phone.Heard](t)(c.Listen(440, 300*time.Millisecond)); heard.Power == 0 {
-		t.Error("the call is silent after the refused re-INVITE")
-	}
+	ok(t, c.Hears(440, 0.3, 300*time.Millisecond))
 	ok(t, c.Hangup())
 }
 
@@ -155,12 +140,7 @@ func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {
 		t.Errorf("NOTIFY %q %q", got, header(n, "Subscription-State"))
 	}
 	ok(t, in.WaitEnd())
-	out.Forget()
-	must[phone.Heard](t)(out.Listen(440, 500*time.Millisecond))
-	out.Forget()
-	if heard := must[phone.Heard](t)(out.Listen(440, 300*time.Millisecond)); heard.Level < 0.02 {
-		t.Errorf("the new extension is heard at %.3f", heard.Level)
-	}
+	ok(t, out.Hears(440, 0.02, 300*time.Millisecond))
 	ok(t, out.Hangup())
 }
 
@@ -203,12 +183,7 @@ func TestRefer_Attended_PartnersAreJoined(t *testing.T) {
 	ok(t, firstB.WaitEnd())
 	ok(t, second.WaitEnd())
 	first.Say(440, 0.5)
-	secondC.Forget()
-	must[phone.Heard](t)(secondC.Listen(440, 500*time.Millisecond))
-	secondC.Forget()
-	if heard := must[phone.Heard](t)(secondC.Listen(440, 300*time.Millisecond)); heard.Level < 0.3 {
-		t.Errorf("transferee is heard at %.2f", heard.Level)
-	}
+	ok(t, secondC.Hears(440, 0.3, 300*time.Millisecond))
 	ok(t, first.Hangup())
 	ok(t, secondC.WaitEnd())
 }
@@ -305,12 +280,7 @@ func TestReplaces_NewCallTakesThePlace(t *testing.T) {
 	c := must[*phone.Call](t)(third.Call("1001"))
 	ok(t, in.WaitEnd())
 	c.Say(440, 0.5)
-	out.Forget()
-	must[phone.Heard](t)(out.Listen(440, 500*time.Millisecond))
-	out.Forget()
-	if heard := must[phone.Heard](t)(out.Listen(440, 300*time.Millisecond)); heard.Level < 0.3 {
-		t.Errorf("the new phone is heard at %.2f", heard.Level)
-	}
+	ok(t, out.Hears(440, 0.3, 300*time.Millisecond))
 	ok(t, c.Hangup())
 }
 
@@ -330,27 +300,11 @@ func TestCalls_OverAndOver_NothingIsLeft(t *testing.T) {
 	for range 3 {
 		ok(t, must[*phone.Call](t)(a.Call("9196")).Hangup())
 	}
-	idle := func() int {
-		deadline := time.Now().Add(patience)
-		for h.sw.Count() > 0 && time.Now().Before(deadline) {
-			runtime.Gosched()
-		}
-		return runtime.NumGoroutine()
-	}
-	before := idle()
+	h.nothingLeft()
+	before := runtime.NumGoroutine()
 	for range 30 {
 		ok(t, must[*phone.Call](t)(a.Call("9196")).Hangup())
 	}
-	after := idle()
-	for deadline := time.Now().Add(2 * time.Second); after > before+5 && time.Now().Before(deadline); after = runtime.NumGoroutine() {
-		runtime.Gosched()
-	}
-	if after > before+5 {
-		t.Errorf("%d goroutines before, %d after", before, after)
-	}
-	h.stack.legsMu.RLock()
-	defer h.stack.legsMu.RUnlock()
-	if len(h.stack.legs) != 0 || h.profile().calls.Load() != 0 || h.stack.Ports.InUse() != 0 {
-		t.Errorf("%d legs, %d calls, %d ports are left", len(h.stack.legs), h.profile().calls.Load(), h.stack.Ports.InUse())
-	}
+	h.nothingLeft()
+	h.goroutines(before + 5)
 }

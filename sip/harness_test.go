@@ -30,7 +30,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 const treeText = `<document type="freeswitch/xml">
 <section name="configuration">

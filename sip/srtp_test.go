@@ -20,14 +20,8 @@ func (h *house) cryptoPhone(user, suite string, best bool) *phone.Phone {
 // hears waits until a call's sound has a tone.
 func hears(t *testing.T, what string, c *phone.Call, hz float64) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; {
-		c.Forget()
-		if heard, err := c.Listen(hz, 300*time.Millisecond); err == nil && heard.Level > 0.05 {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: no tone of %v Hz is heard", what, hz)
-		}
+	if err := c.Hears(hz, 0.05, 300*time.Millisecond); err != nil {
+		t.Fatalf("%s: %v", what, err)
 	}
 }
 

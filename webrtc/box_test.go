@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds every wait of a test.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 const testTree = `<document type="freeswitch/xml">
 <section name="configuration">
@@ -324,6 +324,18 @@ func (p *page) next(method string) map[string]any {
 			params, _ := m["params"].(map[string]any)
 			return params
 		}
+	}
+}
+
+// message waits for whatever comes next.
+func (p *page) message() map[string]any {
+	p.t.Helper()
+	select {
+	case m := <-p.in:
+		return m
+	case <-time.After(patience):
+		p.t.Fatal("nothing came")
+		return nil
 	}
 }
 

@@ -283,12 +283,11 @@ func TestRecovery_BrowserThatDoesNotTakeItsCallUpLosesIt(t *testing.T) {
 	until(t, "the detachment", func() bool { return b.s.online("s1") == nil })
 	p = b.login("1000", "secret", "s1")
 	p.next("verto.attach")
-	now := time.Now()
-	b.s.tendOnce(now.Add(58 * time.Second))
+	b.s.tendOnce(time.Now().Add(30 * time.Second))
 	if !c.Up() {
 		t.Fatal("ended early")
 	}
-	until(t, "the end", func() bool { b.s.tendOnce(now.Add(62 * time.Second)); return !c.Up() })
+	until(t, "the end", func() bool { b.s.tendOnce(time.Now().Add(62 * time.Second)); return !c.Up() })
 	if c.Cause() != call.CauseRecoveryOnTimerExpire {
 		t.Errorf("cause %v", c.Cause())
 	}

@@ -31,13 +31,9 @@ func TestHostile_DeepJSONIsRefusedAndTheSocketLives(t *testing.T) {
 	p.next("verto.clientReady")
 	for _, open := range []string{"[", `{"a":`} {
 		p.write(`{"jsonrpc":"2.0","id":1,"method":"verto.ping","params":` + strings.Repeat(open, 10_000))
-		select {
-		case m := <-p.in:
-			if e, _ := m["error"].(map[string]any); e["message"] != "Invalid Request" {
-				t.Errorf("10,000 times %s: %v", open, m)
-			}
-		case <-time.After(patience):
-			t.Fatal("no reply")
+		m := p.message()
+		if e, _ := m["error"].(map[string]any); e["message"] != "Invalid Request" {
+			t.Errorf("10,000 times %s: %v", open, m)
 		}
 	}
 	p.result("verto.ping", fields{})
@@ -75,17 +71,15 @@ func TestHostile_AnnouncedGigabyteClosesTheSocketAndTakesNoMemory(t *testing.T) 
 			t.Fatal("the socket stays open")
 		}
 	}
-	if grown := heap() - before; grown > 8<<20 {
-		t.Errorf("the heap has grown by %d kB", grown>>10)
-	}
+	until(t, "the heap has not grown by more than 8 MB", func() bool { return heap()-before <= 8<<20 })
 }
 
-func TestHostile_AThousandSilentSocketsLeaveRoomForUsers(t *testing.T) {
+func TestHostile_HundredsOfSilentSocketsLeaveRoomForUsers(t *testing.T) {
 	b := newBox(t, nil)
 	user := b.login("1000", "secret", "h1")
 	user.next("verto.clientReady")
 	let := 0
-	for range 1000 {
+	for range 4 * maxStrangers { // in less than loginLimit
 		ctx, stop := context.WithTimeout(context.Background(), patience)
 		c, _, err := websocket.Dial(ctx, b.url, nil)
 		stop()
@@ -142,11 +136,7 @@ func TestHostile_StrayPacketsAtTheMediaPortDisturbNoCall(t *testing.T) {
 		<-w.heard
 	}
 	w.hear(patience)
-	if now := runtime.NumGoroutine(); now > routines+5 {
-		t.Errorf("%d goroutines, before %d", now, routines)
-	}
-	if grown := heap() - before; grown > 4<<20 {
-		t.Errorf("the heap has grown by %d kB", grown>>10)
-	}
+	until(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= routines+5 })
+	until(t, "the heap has not grown by more than 4 MB", func() bool { return heap()-before <= 4<<20 })
 	p.result("verto.ping", fields{})
 }

@@ -209,7 +209,7 @@ func TestPeer_BrowserOffers_SoundGoesBothWays(t *testing.T) {
 	took := time.Since(began)
 	t.Logf("answer after %v:\n%s", took, text)
 	b.accept(text)
-	if !p.wait(context.Background(), 5*time.Second) {
+	if !p.wait(context.Background(), patience) {
 		t.Fatal("not connected")
 	}
 	t.Logf("connected after %v", time.Since(began))
@@ -217,7 +217,7 @@ func TestPeer_BrowserOffers_SoundGoesBothWays(t *testing.T) {
 	defer stop()
 	go b.talk(ctx, 960)
 	for range 10 {
-		got := b.hear(3 * time.Second)
+		got := b.hear(patience)
 		if got.PayloadType != 111 || len(got.Payload) != 4 {
 			t.Fatalf("heard %v", got)
 		}
@@ -226,9 +226,9 @@ func TestPeer_BrowserOffers_SoundGoesBothWays(t *testing.T) {
 		t.Errorf("addresses %q %q", local, remote)
 	}
 	p.wire.report(time.Now())
-	deadline := time.Now().Add(3 * time.Second)
+	deadline := time.Now().Add(patience)
 	for b.rtcp.Load() == 0 && time.Now().Before(deadline) {
-		b.hear(time.Second)
+		b.hear(patience)
 	}
 	if b.rtcp.Load() == 0 {
 		t.Error("no receiver report came")
@@ -249,13 +249,13 @@ func TestPeer_SwitchOffers_SoundGoesBothWays(t *testing.T) {
 	answer := b.answer(text)
 	d, at, a := negotiated(t, answer, prefs)
 	must(t, p.answered(&d.sections[at], &a, d.sections[at].cands))
-	if !p.wait(context.Background(), 5*time.Second) {
+	if !p.wait(context.Background(), patience) {
 		t.Fatal("not connected")
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	go b.talk(ctx, 160)
-	if got := b.hear(3 * time.Second); got.PayloadType != 0 {
+	if got := b.hear(patience); got.PayloadType != 0 {
 		t.Fatalf("heard %v", got)
 	}
 }

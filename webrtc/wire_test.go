@@ -88,13 +88,16 @@ func FuzzRTP(f *testing.F) {
 }
 
 func TestPeer_OnlyTCP_SoundGoesBothWays(t *testing.T) {
-	// Any free TCP port of the moment serves.
-	l, err := listenLoopback("tcp", "")
-	must(t, err)
-	port := int(netip.MustParseAddrPort(l.Addr().String()).Port())
-	l.Close()
-	n, err := listenNetwork([]netip.Addr{loopback}, nil, 0, port)
-	must(t, err)
+	// Any free TCP port of the moment serves, which may be taken the next moment.
+	var n *network
+	until(t, "a port", func() bool {
+		l, err := listenLoopback("tcp", "")
+		must(t, err)
+		port := int(netip.MustParseAddrPort(l.Addr().String()).Port())
+		l.Close()
+		n, err = listenNetwork([]netip.Addr{loopback}, nil, 0, port)
+		return err == nil
+	})
 	t.Cleanup(n.close)
 
 	engine := &pion.MediaEngine{}

@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds a test's waiting for another program.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // authority is pebble, the test server of Let's Encrypt, with a name server that
 // says 127.0.0.1 to everything.

@@ -83,7 +83,7 @@ func TestBox_ACMEForAllListeners(t *testing.T) {
 	b := box.Start(t, box.Setup{Sets: sets})
 	before, _ := dial(t, b, box.SIP+1, "")
 	for _, port := range secure {
-		box.Eventually(t, 30*time.Second, "port "+strconv.Itoa(port)+" serves the certificate that was issued", func() bool {
+		box.Eventually(t, 60*time.Second, "port "+strconv.Itoa(port)+" serves the certificate that was issued", func() bool {
 			_, got := dial(t, b, port, "box.example")
 			return strings.Contains(got.Issuer.CommonName, "Pebble")
 		})
@@ -141,7 +141,7 @@ func TestBox_CertificatesOfProfiles(t *testing.T) {
 // options asks for what the switch can do, by SIP over TLS.
 func options(t *testing.T, c *tls.Conn) {
 	t.Helper()
-	c.SetDeadline(time.Now().Add(10 * time.Second))
+	c.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprintf(c, "OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TLS %s;rport;branch=z9hG4bKtls\r\nMax-Forwards: 70\r\nFrom: <sip:x@127.0.0.1>;tag=1\r\n"+
 		"To: <sip:127.0.0.1>\r\nCall-ID: tls\r\nCSeq: 1 OPTIONS\r\nContact: <sip:x@%s;transport=tls>\r\nContent-Length: 0\r\n\r\n", c.LocalAddr(), c.LocalAddr())
 	r := textproto.NewReader(bufio.NewReader(c))
@@ -193,7 +193,7 @@ func TestBox_GatewayByTLSIsVerified(t *testing.T) {
 				if !c.ok {
 					want = "FAIL"
 				}
-				box.Eventually(t, 20*time.Second, "gateway by "+host+" is "+want, func() bool {
+				box.Eventually(t, 60*time.Second, "gateway by "+host+" is "+want, func() bool {
 					return strings.Contains(b.API(t, console, "sofia status gateway by-"+host), want)
 				})
 			}

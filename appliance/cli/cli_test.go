@@ -37,7 +37,7 @@ func fakeSwitch(t *testing.T) string {
 
 func answer(conn net.Conn) {
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
+	conn.SetDeadline(time.Now().Add(30 * time.Second))
 	fmt.Fprint(conn, "Content-Type: auth/request\n\n")
 	r := esl.NewReader(conn, esl.FullLimits)
 	reply := func(text string) { fmt.Fprintf(conn, "Content-Type: command/reply\nReply-Text: %s\n\n", text) }
@@ -81,7 +81,7 @@ func answer(conn net.Conn) {
 
 func run(t *testing.T, input string, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var out, errs bytes.Buffer
 	code = Defaults{ConfigFiles: []string{}}.Run(ctx, args, strings.NewReader(input), &out, &errs)

@@ -18,6 +18,9 @@ import (
 	"github.com/switchlet/switchlet/test/box"
 )
 
+// patience bounds every wait of a test.
+const patience = 40 * time.Second
+
 // ask requests a path of a running box with its event socket's password.
 func ask(t *testing.T, b *box.Box, path string) *http.Response {
 	t.Helper()
@@ -53,19 +56,25 @@ func TestCalls_ShowTheChainOfEachLegAndThenItsHistory(t *testing.T) {
 	b := box.Start(t, box.Setup{})
 	c := b.ESL(t)
 	uuid := strings.TrimSpace(strings.TrimPrefix(b.API(t, c, "originate null/x &playback(tone_stream://%(60000,0,440))"), "+OK "))
-	got := read[calls](t, b, "calls")
-	if got.Total != 1 || len(got.Legs) != 1 {
-		t.Fatalf("%+v", got)
-	}
-	l := got.Legs[0]
-	if l.UUID != uuid || l.Destination != "x" || l.CallState != "ACTIVE" || l.Application != "playback" || l.Answered == 0 {
+	var l monitor.Leg
+	box.Eventually(t, patience, "the application runs", func() bool { // originate waits for the answer alone
+		got := read[calls](t, b, "calls")
+		if got.Total != 1 || len(got.Legs) != 1 {
+			t.Fatalf("%+v", got)
+		}
+		l = got.Legs[0]
+		return l.Application == "playback"
+	})
+	if l.UUID != uuid || l.Destination != "x" || l.CallState != "ACTIVE" || l.Answered == 0 {
 		t.Errorf("%+v", l)
 	}
-	// Counters move on between the two; the stages stay.
+	// Counters move on between the two; the stages stay, once the sound has begun.
 	stages := func(s string) string { _, s, _ = strings.Cut(s, "read: "); s, _, _ = strings.Cut(s, "\nin:"); return s }
-	if want := b.API(t, c, "uuid_media_chain "+uuid); stages(l.Chain) != stages(want) || stages(want) == "" {
-		t.Errorf("the chain is\n%s\nuuid_media_chain says\n%s", l.Chain, want)
-	}
+	box.Eventually(t, patience, "the chain is that of uuid_media_chain", func() bool {
+		l = read[calls](t, b, "calls").Legs[0]
+		want := stages(b.API(t, c, "uuid_media_chain "+uuid))
+		return want != "" && stages(l.Chain) == want
+	})
 	b.API(t, c, "uuid_kill "+uuid)
 	type history struct {
 		Rows []struct {
@@ -74,7 +83,7 @@ func TestCalls_ShowTheChainOfEachLegAndThenItsHistory(t *testing.T) {
 		}
 	}
 	var rows history
-	box.Eventually(t, 10*time.Second, "the row of the call", func() bool {
+	box.Eventually(t, patience, "the row of the call", func() bool {
 		rows = read[history](t, b, "history")
 		return len(rows.Rows) == 1
 	})
@@ -117,7 +126,7 @@ func TestLog_BeginsWithWhatWasAndGoesOn(t *testing.T) {
 	if len(failed) != 1 || !strings.Contains(failed[0].Message, "boom") || !strings.Contains(failed[0].Traceback, "broken.lua:2") {
 		t.Errorf("failures %+v", failed)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	resp := ask(t, b, "log?level=info")
 	context.AfterFunc(ctx, func() { resp.Body.Close() })
@@ -134,7 +143,7 @@ func TestLog_BeginsWithWhatWasAndGoesOn(t *testing.T) {
 
 func TestEvents_AreThoseAskedFor(t *testing.T) {
 	b := box.Start(t, box.Setup{})
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	resp := ask(t, b, "events?names=CHANNEL_HANGUP_COMPLETE,my::own")
 	context.AfterFunc(ctx, func() { resp.Body.Close() })

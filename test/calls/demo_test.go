@@ -36,7 +36,7 @@ func visitDemo(t *testing.T, b *box.Box, who *phone.Phone, greeting string) *vis
 	}
 	v.Call = call
 	v.await("PLAYBACK_START", greeting)
-	v.spoken()
+	v.voice()
 	return v
 }
 
@@ -51,23 +51,27 @@ func (v *visit) await(kind, part string) {
 	}
 }
 
-// spoken waits until something loud is heard that is no pure tone.
-func (v *visit) spoken() {
+// voice waits until something loud was heard that is no pure tone.
+func (v *visit) voice() {
 	v.t.Helper()
-	box.Eventually(v.t, 10*time.Second, "a voice", func() bool {
-		v.Forget()
-		h, err := v.Listen(callerTone, 200*time.Millisecond)
-		return err == nil && h.Power > 0.02 && h.Level < h.Power/2
+	box.Eventually(v.t, patience, "a voice", func() bool {
+		return v.Find(callerTone, 200*time.Millisecond, func(h phone.Heard) bool { return h.Power > 0.02 && h.Level < h.Power/2 })
 	})
 }
 
-// tone waits until a pure tone is heard.
+// spoken is voice from now on.
+func (v *visit) spoken() {
+	v.t.Helper()
+	v.Forget()
+	v.voice()
+}
+
+// tone waits until a pure tone was heard. What is kept since the last Forget counts: a
+// recording of one is short, and may be over before the test hears that it began.
 func (v *visit) tone(freq float64) {
 	v.t.Helper()
-	box.Eventually(v.t, 10*time.Second, "the tone", func() bool {
-		v.Forget()
-		h, err := v.Listen(freq, 200*time.Millisecond)
-		return err == nil && h.Level > 0.05 && h.Power < h.Level*0.9
+	box.Eventually(v.t, patience, "the tone", func() bool {
+		return v.Find(freq, 200*time.Millisecond, func(h phone.Heard) bool { return h.Tone(0.05) })
 	})
 }
 
@@ -75,9 +79,10 @@ func (v *visit) tone(freq float64) {
 // to hold a second, and ends with a key.
 func (v *visit) record(file string) {
 	v.t.Helper()
+	v.Say(callerTone, 0.3) // silence would end it
 	v.await("RECORD_START", filepath.Base(file))
-	v.Say(callerTone, 0.3)
-	box.Eventually(v.t, 10*time.Second, "a second recorded", func() bool {
+	v.Forget()
+	box.Eventually(v.t, patience, "a second recorded", func() bool {
 		info, err := os.Stat(file)
 		return err == nil && info.Size() > 16000
 	})

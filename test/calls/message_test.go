@@ -14,7 +14,7 @@ import (
 // text is the next message that a phone gets.
 func text(t *testing.T, p *phone.Phone) *sip.Request {
 	t.Helper()
-	limit := time.After(20 * time.Second)
+	limit := time.After(patience)
 	for {
 		select {
 		case m := <-p.Messages():
@@ -131,7 +131,7 @@ event:fire();`}})
 	c := b.ESL(t)
 	for _, state := range []string{"yes", "no"} {
 		b.API(t, c, "luarun lamp.lua "+state)
-		limit := time.After(20 * time.Second)
+		limit := time.After(patience)
 		for lit := false; !lit; {
 			select {
 			case m := <-p.Messages():

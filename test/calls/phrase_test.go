@@ -3,7 +3,6 @@ package calls
 import (
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/switchlet/switchlet/test/box"
 )
@@ -30,7 +29,7 @@ func TestPhrase_ActionExecuteRunsAScript(t *testing.T) {
 	if !strings.HasPrefix(out, "+OK") {
 		t.Fatal(out)
 	}
-	box.Eventually(t, 10*time.Second, "the call is parked", func() bool {
+	box.Eventually(t, patience, "the call is parked", func() bool {
 		return b.API(t, c, "uuid_getvar phrase current_application") == "park"
 	})
 	for name, want := range map[string]string{"before": "_undef_", "got": "42-last-true", "after": "42-last-true"} {
@@ -68,7 +67,7 @@ end`}})
 		}
 	}
 	b.API(t, c, "uuid_recv_dtmf phrase 2")
-	box.Eventually(t, 10*time.Second, "the menu ends", func() bool {
+	box.Eventually(t, patience, "the menu ends", func() bool {
 		return b.API(t, c, "uuid_getvar phrase said") == "yes"
 	})
 	if got := b.API(t, c, "uuid_getvar phrase pressed"); got != "2" {

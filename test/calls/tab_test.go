@@ -13,8 +13,8 @@ import (
 	"github.com/switchlet/switchlet/test/box"
 )
 
-// patience bounds every wait for a browser.
-const patience = 20 * time.Second
+// patience bounds every wait.
+const patience = 40 * time.Second
 
 type fields = map[string]any
 

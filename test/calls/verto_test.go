@@ -44,6 +44,16 @@ func deskPhone(t *testing.T, b *box.Box, user string) *phone.Phone {
 	return p
 }
 
+// rings is the next call to a phone.
+func rings(t *testing.T, p *phone.Phone) *phone.Call {
+	t.Helper()
+	c, err := p.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
 func wantBye(t *testing.T, p *tab, id any, cause string, code float64) {
 	t.Helper()
 	if bye := p.next("verto.bye"); bye["callID"] != id || bye["cause"] != cause || bye["causeCode"] != code {
@@ -64,7 +74,7 @@ func TestVerto_AUserRingsEverywhere(t *testing.T) {
 	if in["display_direction"] != "outbound" || in["caller_id_number"] != "1000" || in["callID"] == other["callID"] || !strings.Contains(fmt.Sprint(in["sdp"]), "m=audio") {
 		t.Errorf("invite: %v", in)
 	}
-	ringing := <-desk.Incoming()
+	ringing := rings(t, desk)
 	if err := ringing.Ring(); err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +92,7 @@ func TestVerto_AUserRingsEverywhere(t *testing.T) {
 	alice.call("two", "41001")
 	in = first.next("verto.invite")
 	other = second.next("verto.invite")
-	ringing = <-desk.Incoming()
+	ringing = rings(t, desk)
 	alice.result("verto.bye", about("two", fields{"cause": "ORIGINATOR_CANCEL"}))
 	wantBye(t, first, in["callID"], "ORIGINATOR_CANCEL", 487)
 	wantBye(t, second, other["callID"], "ORIGINATOR_CANCEL", 487)
@@ -123,9 +133,8 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	if r := alice.modify("one", "toggleHold", nil); r["holdState"] != "active" {
 		t.Errorf("toggleHold: %v", r)
 	}
-	box.Eventually(t, patience, "the legs are bridged", func() bool {
-		return b.API(t, c, "uuid_getvar "+in["callID"].(string)+" bridge_uuid") == "one"
-	})
+	// The caller is told of the answer before the two are connected.
+	box.Eventually(t, patience, "the bridge", func() bool { return b.API(t, c, fmt.Sprintf("uuid_getvar %v bridge_uuid", in["callID"])) == "one" })
 	r := bob.modify(in["callID"].(string), "transfer", fields{"destination": "9196"})
 	if r["message"] != "CALL TRANSFERRED" || r["holdState"] != "active" {
 		t.Errorf("transfer: %v", r)
@@ -159,7 +168,7 @@ func TestVerto_RingbackAndHoldMusic(t *testing.T) {
 	b := vertoBox(t)
 	desk, alice := deskPhone(t, b, "1003"), openTab(t, b, "1000", "alice")
 	alice.call("one", "61003")
-	ringing := <-desk.Incoming()
+	ringing := rings(t, desk)
 	if err := ringing.Ring(); err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +227,7 @@ func TestVerto_AttendedTransfer(t *testing.T) {
 	joined := func(a, b2 string) func() bool {
 		return func() bool { return b.API(t, c, "uuid_getvar "+a+" bridge_uuid") == b2 }
 	}
-	box.Eventually(t, patience, "both bridges", func() bool { return joined("one", in["callID"].(string))() && joined("two", own)() })
+	box.Eventually(t, patience, "both bridges", func() bool { return joined("one", in["callID"].(string))() && joined(own, "two")() })
 	if r := alice.modify("one", "replace", fields{"replaceCallID": own}); r["callID"] != "one" || r["action"] != "replace" {
 		t.Errorf("replace: %v", r)
 	}

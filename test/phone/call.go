@@ -35,7 +35,9 @@ type Call struct {
 	offer    *sdp.Session // the far end's last
 	final    *sip.Response
 	byeWith  *sip.Request // the BYE that ended it
-	cancel   bool
+	cancel   bool         // take the call back as soon as the far end rings
+	rings    bool
+	taken    bool // CANCEL was sent
 
 	ringing  chan struct{}      // closed at the first 180 or 183
 	done     chan struct{}      // closed at the final response or the answer
@@ -47,7 +49,6 @@ type Call struct {
 	reinvite chan *sip.Request
 	notify   chan *sip.Request
 	once     sync.Once
-	rang     sync.Once
 	finished sync.Once
 }
 
@@ -228,7 +229,7 @@ func (c *Call) attempt(r *sip.Request) *sip.Response {
 		case res := <-tx.Responses():
 			switch {
 			case res.StatusCode < 200:
-				c.progress(r, res)
+				c.progress(res)
 			case res.StatusCode < 300:
 				c.accept(res)
 				return nil
@@ -252,10 +253,7 @@ func (c *Call) attempt(r *sip.Request) *sip.Response {
 	}
 }
 
-func (c *Call) progress(r *sip.Request, res *sip.Response) {
-	c.mu.Lock()
-	cancel := c.cancel
-	c.mu.Unlock()
+func (c *Call) progress(res *sip.Response) {
 	if res.StatusCode == 100 {
 		return
 	}
@@ -271,10 +269,13 @@ func (c *Call) progress(r *sip.Request, res *sip.Response) {
 		default:
 		}
 	}
-	c.rang.Do(func() { close(c.ringing) })
-	if cancel {
-		c.sendCancel(r)
+	c.mu.Lock()
+	if !c.rings {
+		c.rings = true
+		close(c.ringing)
 	}
+	c.mu.Unlock()
+	c.takeBack()
 }
 
 // accept takes a 2xx.
@@ -308,12 +309,19 @@ func (c *Call) ack(res *sip.Response) {
 func (c *Call) Cancel() {
 	c.mu.Lock()
 	c.cancel = true
+	c.mu.Unlock()
+	c.takeBack()
+}
+
+// takeBack sends the CANCEL, once, when it is wanted and the far end rings.
+func (c *Call) takeBack() {
+	c.mu.Lock()
+	due := c.cancel && c.rings && !c.taken
+	c.taken = c.taken || due
 	r := c.invite
 	c.mu.Unlock()
-	select {
-	case <-c.ringing:
+	if due {
 		c.sendCancel(r)
-	default:
 	}
 }
 
@@ -597,14 +605,16 @@ func (c *Call) receive(r *sip.Request, tx *sip.ServerTx) {
 		}
 		push(c.pracks, r)
 	case sip.NOTIFY:
-		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
 		push(c.notify, r)
-	default:
 		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
+	default:
 		push(c.phone.messages, r)
+		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
 	}
 }
 
+// push hands a request to the test. One that may be followed by another is handed on
+// before it is answered: else the next one might overtake it here.
 func push(ch chan *sip.Request, r *sip.Request) {
 	select {
 	case ch <- r:

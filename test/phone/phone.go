@@ -28,7 +28,7 @@ import (
 )
 
 // limit bounds every wait for the other side.
-const limit = 10 * time.Second
+const limit = 30 * time.Second
 
 // Options describe a phone.
 type Options struct {
@@ -91,30 +91,49 @@ func New(o Options) (*Phone, error) {
 	if len(o.Codecs) == 0 {
 		o.Codecs = []string{"PCMU", "PCMA"}
 	}
-	conn, err := net.ListenUDP("udp", &net.UDPAddr{IP: o.Server.Addr().AsSlice()})
-	if err != nil {
+	p := &Phone{Options: o, table: codec.Table(), incoming: make(chan *Call, 16), messages: make(chan *sip.Request, 64),
+		calls: make(map[string]*Call), regID: token() + "@phone"}
+	if err := p.listen(); err != nil {
 		return nil, fmt.Errorf("phone: %w", err)
 	}
-	p := &Phone{Options: o, udp: conn, local: conn.LocalAddr().(*net.UDPAddr).AddrPort(), table: codec.Table(),
-		incoming: make(chan *Call, 16), messages: make(chan *sip.Request, 64), calls: make(map[string]*Call),
-		regID: token() + "@phone"}
-	p.local = netip.AddrPortFrom(p.local.Addr().Unmap(), p.local.Port())
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	quiet := slog.New(slog.DiscardHandler)
 	p.transport = sip.NewTransportLayer(net.DefaultResolver, sip.NewParser(), nil, sip.WithTransportLayerLogger(quiet))
 	p.layer = sip.NewTransactionLayer(p.transport, sip.WithTransactionLayerLogger(quiet),
 		sip.WithTransactionLayerUnhandledResponseHandler(func(*sip.Response) {}))
 	p.layer.OnRequest(p.receive)
-	p.work.Go(func() { p.transport.ServeUDP(conn) })
-	p.awaitListener()
-	if o.Transport == "tcp" {
-		if p.tcp, err = net.Listen("tcp", p.local.String()); err != nil {
-			p.Close()
-			return nil, fmt.Errorf("phone: %w", err)
-		}
+	p.work.Go(func() { p.transport.ServeUDP(p.udp) })
+	if err := p.awaitListener(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	if p.tcp != nil {
 		p.work.Go(func() { p.transport.ServeTCP(p.tcp) })
 	}
 	return p, nil
+}
+
+// listenTries bounds the search for a port that is free for UDP and for TCP.
+const listenTries = 20
+
+// listen opens the phone's sockets, all of one port.
+func (p *Phone) listen() error {
+	var err error
+	for range listenTries {
+		if p.udp, err = net.ListenUDP("udp", &net.UDPAddr{IP: p.Server.Addr().AsSlice()}); err != nil {
+			return err
+		}
+		own := p.udp.LocalAddr().(*net.UDPAddr).AddrPort()
+		p.local = netip.AddrPortFrom(own.Addr().Unmap(), own.Port())
+		if p.Transport != "tcp" {
+			return nil
+		}
+		if p.tcp, err = net.Listen("tcp", p.local.String()); err == nil {
+			return nil
+		}
+		p.udp.Close()
+	}
+	return err
 }
 
 // Close ends the phone; its calls are dropped without a word.
@@ -138,19 +157,18 @@ func (p *Phone) Close() {
 	p.work.Wait()
 }
 
-// listenerTries bounds the wait for sipgo's goroutine to know our socket.
-const listenerTries = 200
-
 // awaitListener waits until requests go out by our own socket: sipgo opens another
 // for those that come before it knows of ours.
-func (p *Phone) awaitListener() {
+func (p *Phone) awaitListener() error {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for range listenerTries {
+	for end := time.Now().Add(limit); ; <-tick.C {
 		if _, err := p.transport.GetConnection("udp", p.local.String()); err == nil {
-			return
+			return nil
 		}
-		<-tick.C
+		if time.Now().After(end) {
+			return fmt.Errorf("phone %s: the socket is not served within %s", p.User, limit)
+		}
 	}
 }
 
@@ -361,11 +379,8 @@ func (p *Phone) receive(r *sip.Request, tx *sip.ServerTx) {
 	case r.Method == sip.INVITE && tag == "":
 		p.invited(r, tx)
 	case r.Method == sip.MESSAGE, r.Method == sip.NOTIFY, r.Method == sip.OPTIONS, r.Method == sip.INFO:
+		push(p.messages, r)
 		tx.Respond(sip.NewResponseFromRequest(r, 200, "OK", nil))
-		select {
-		case p.messages <- r:
-		default:
-		}
 	default:
 		tx.Respond(sip.NewResponseFromRequest(r, 481, "Call Does Not Exist", nil))
 	}

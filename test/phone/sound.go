@@ -63,7 +63,9 @@ func newSound(p *Phone) (*Sound, error) {
 
 func (s *Sound) close() {
 	s.once.Do(func() {
+		s.mu.Lock()
 		close(s.stop)
+		s.mu.Unlock()
 		s.conn.Close()
 	})
 	s.work.Wait()
@@ -138,6 +140,11 @@ func (s *Sound) run(r sdp.Result) {
 	if dec, err := r.Format.Codec.NewDecoder(r.Format, r.Format.Codec.Rate); err == nil {
 		s.decoder, s.rate = dec, r.Format.Codec.Rate
 	}
+	select {
+	case <-s.stop:
+		return // the call has ended meanwhile
+	default:
+	}
 	if s.running {
 		return
 	}
@@ -210,6 +217,45 @@ func (s *Sound) Listen(freq float64, d time.Duration) (Heard, error) {
 			return Heard{Samples: have}, ErrEnded
 		}
 	}
+}
+
+// Hears waits until a tone of freq Hz, of that amplitude at least, is all that is heard
+// for so long, with hardly a packet missing. What comes before that does not count:
+// sound that is under way, and that of a machine which had no time for it.
+func (s *Sound) Hears(freq, level float64, d time.Duration) error {
+	for end := time.Now().Add(limit); ; {
+		s.Forget()
+		h, err := s.Listen(freq, d)
+		if err != nil {
+			return err
+		}
+		if h.Tone(level) && h.Gaps <= 2 {
+			return nil
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("phone %s: hears %v Hz at %.3f of a power of %.3f, with %d packets missing; wanted %.3f alone", s.phone.User, freq, h.Level, h.Power, h.Gaps, level)
+		}
+	}
+}
+
+// Tone reports whether a tone of that amplitude at least is all that was heard: one of
+// amplitude L has the power L/√2.
+func (h Heard) Tone(level float64) bool { return h.Level >= level && h.Power < h.Level*0.9 }
+
+// Find looks for the first stretch of length d that fits in what was heard since the
+// last Forget, and forgets what was heard up to its end.
+func (s *Sound) Find(freq float64, d time.Duration, fits func(Heard) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	need, step := int(d.Seconds()*float64(s.rate)), max(s.rate/50, 1)
+	for at := 0; need > 0 && at+need <= len(s.heard); at += step {
+		pcm := s.heard[at : at+need]
+		if fits(Heard{Level: goertzel(pcm, freq, s.rate), Power: rms(pcm), Samples: need}) {
+			s.heard = s.heard[at+need:]
+			return true
+		}
+	}
+	return false
 }
 
 // goertzel is the amplitude of a frequency in pcm.
