@@ -227,6 +227,25 @@ func TestInfo_DigitsVariablesCommandsAndBadMessages(t *testing.T) {
 	until(t, "the digits", func() bool { return d.Get("heard_digits") == "19D" })
 }
 
+// Whoever is told that the call is answered may do at once what an answered call allows.
+func TestCalls_AnsweredBeforeThePageIsTold(t *testing.T) {
+	b := newBox(t, nil)
+	p := b.login("1000", "secret", "s1")
+	p.next("verto.clientReady")
+	follower := b.sw.Log.Watch(call.LogNotice, func(l *call.LogLine) {
+		if !strings.Contains(l.Text, "has been answered") {
+			return
+		}
+		select {
+		case m := <-p.in:
+			t.Errorf("the page is told first: %v", m["method"])
+		case <-time.After(200 * time.Millisecond):
+		}
+	})
+	defer follower.Close()
+	b.dials(p, "a", "park")
+}
+
 func TestDisplay_IsToldOnce(t *testing.T) {
 	b := newBox(t, nil)
 	p := b.login("1000", "secret", "s1")

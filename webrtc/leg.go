@@ -198,8 +198,9 @@ func (l *leg) Answer(ctx context.Context) error {
 		o = o.with("sdp", text)
 	}
 	l.ch.SetPlain("endpoint_disposition", "ANSWERED")
-	l.tell("verto.answer", o.with("variables", l.clientVariables()))
+	// Before the browser knows: it may hold the call at once.
 	l.ch.MarkAnswered()
+	l.tell("verto.answer", o.with("variables", l.clientVariables()))
 	if text != "" {
 		l.awaitMedia(ctx)
 	}

@@ -54,6 +54,17 @@ func rings(t *testing.T, p *phone.Phone) *phone.Call {
 	return c
 }
 
+// joined waits until a leg that was called has its partner: the caller is told of the
+// answer before the two are connected.
+func joined(t *testing.T, b *box.Box, called, partner any) {
+	t.Helper()
+	c := b.ESL(t)
+	defer c.Close()
+	box.Eventually(t, patience, fmt.Sprintf("%v has the partner %v", called, partner), func() bool {
+		return b.API(t, c, fmt.Sprintf("uuid_getvar %v bridge_uuid", called)) == partner
+	})
+}
+
 func wantBye(t *testing.T, p *tab, id any, cause string, code float64) {
 	t.Helper()
 	if bye := p.next("verto.bye"); bye["callID"] != id || bye["cause"] != cause || bye["causeCode"] != code {
@@ -86,6 +97,7 @@ func TestVerto_AUserRingsEverywhere(t *testing.T) {
 	if err := ringing.WaitEnd(); err != nil {
 		t.Errorf("the phone: %v", err)
 	}
+	joined(t, b, in["callID"], "one")
 	alice.result("verto.bye", about("one", nil))
 	wantBye(t, first, in["callID"], "NORMAL_CLEARING", 16)
 
@@ -125,7 +137,7 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	in := bob.next("verto.invite")
 	bob.result("verto.answer", about(in["callID"], fields{"sdp": description("active")}))
 	alice.next("verto.answer")
-	c := b.ESL(t)
+	joined(t, b, in["callID"], "one")
 	held := alice.modify("one", "hold", nil)
 	if held["holdState"] != "held" || held["action"] != "hold" || held["callID"] != "one" {
 		t.Errorf("hold: %v", held)
@@ -133,8 +145,6 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	if r := alice.modify("one", "toggleHold", nil); r["holdState"] != "active" {
 		t.Errorf("toggleHold: %v", r)
 	}
-	// The caller is told of the answer before the two are connected.
-	box.Eventually(t, patience, "the bridge", func() bool { return b.API(t, c, fmt.Sprintf("uuid_getvar %v bridge_uuid", in["callID"])) == "one" })
 	r := bob.modify(in["callID"].(string), "transfer", fields{"destination": "9196"})
 	if r["message"] != "CALL TRANSFERRED" || r["holdState"] != "active" {
 		t.Errorf("transfer: %v", r)
@@ -142,6 +152,7 @@ func TestVerto_BlindTransfer(t *testing.T) {
 	if bye := bob.next("verto.bye"); bye["callID"] != in["callID"] {
 		t.Errorf("bye: %v", bye)
 	}
+	c := b.ESL(t)
 	box.Eventually(t, patience, "the caller is at 9196", func() bool {
 		return strings.Contains(b.API(t, c, "show channels"), ",echo,") && b.API(t, c, "uuid_getvar one destination_number") == "9196"
 	})
@@ -224,10 +235,8 @@ func TestVerto_AttendedTransfer(t *testing.T) {
 	own := alice.next("verto.invite")["callID"].(string)
 	alice.result("verto.answer", about(own, fields{"sdp": description("active")}))
 	carol.next("verto.answer")
-	joined := func(a, b2 string) func() bool {
-		return func() bool { return b.API(t, c, "uuid_getvar "+a+" bridge_uuid") == b2 }
-	}
-	box.Eventually(t, patience, "both bridges", func() bool { return joined("one", in["callID"].(string))() && joined(own, "two")() })
+	joined(t, b, in["callID"], "one")
+	joined(t, b, own, "two")
 	if r := alice.modify("one", "replace", fields{"replaceCallID": own}); r["callID"] != "one" || r["action"] != "replace" {
 		t.Errorf("replace: %v", r)
 	}
@@ -240,7 +249,7 @@ func TestVerto_AttendedTransfer(t *testing.T) {
 			t.Errorf("bye: %v", bye)
 		}
 	}
-	box.Eventually(t, patience, "the new bridge", joined("two", in["callID"].(string)))
+	joined(t, b, "two", in["callID"])
 	if v := b.API(t, c, "uuid_getvar two transfer_source"); !strings.Contains(v, ":att_xfer:1000@127.0.0.1/1000@127.0.0.1") {
 		t.Errorf("transfer_source %q", v)
 	}
