@@ -143,6 +143,7 @@ type Channel struct {
 	onUnbridge   func() bool // AfterBridge
 	afterInit    []func()
 	sessions     map[string]*session // background recordings by path
+	endings      sync.WaitGroup      // recordings that are being reported
 	private      map[string]any
 	stack        int // nested executes
 	locked       int // event-lock depth

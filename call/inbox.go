@@ -2,10 +2,12 @@ package call
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/expand"
 	"github.com/switchlet/switchlet/media"
 )
 
@@ -83,54 +85,65 @@ func (c *Channel) serveUrgent(ctx context.Context) {
 	}
 }
 
-// RunHooks queues what execute_on_KIND, execute_on_KIND_1 … and api_on_KIND ask
-// for; the channel's goroutine runs them before anything else.
+// RunHooks queues what the variables execute_on_KIND… and api_on_KIND… ask for; the
+// channel's goroutine runs them before anything else.
 func (c *Channel) RunHooks(kind string) {
-	var apps, apis []string
-	app, api := "execute_on_"+kind, "api_on_"+kind
-	c.vars.each(func(name, value string) {
-		if first := name[0] | 0x20; first != 'e' && first != 'a' {
-			return
-		}
-		name = fold(name)
-		switch {
-		case hookName(name, app):
-			apps = append(apps, value)
-		case hookName(name, api):
-			apis = append(apis, value)
-		}
-	})
-	for _, v := range apps {
+	for _, v := range c.hooks("execute_on_" + kind) {
 		c.queueHook(v, true)
 	}
-	for _, v := range apis {
+	for _, v := range c.hooks("api_on_" + kind) {
 		c.queueHook(v, false)
 	}
 }
 
-func hookName(name, want string) bool {
-	rest, ok := strings.CutPrefix(name, want)
-	return ok && (rest == "" || (rest[0] == '_' && number(rest[1:])))
-}
-
-func (c *Channel) queueHook(value string, app bool) {
-	m := &Message{Run: func(ctx context.Context, ch *Channel) {
-		text := ch.Expand(value)
-		if !app {
-			name, args, _ := strings.Cut(text, " ")
-			ch.sw.Run(ctx, name, args, ch, nil)
+// hooks are the values of the variables prefix, prefix_1, prefix_anything …, in their
+// order, and the elements of those that are arrays. The prefix is in lower case.
+func (c *Channel) hooks(prefix string) (out []string) {
+	c.vars.each(func(name, value string) {
+		if len(name) < len(prefix) || name[0]|0x20 != prefix[0] || !strings.EqualFold(name[:len(prefix)], prefix) {
 			return
 		}
-		name, args, ok := strings.Cut(value, "::")
-		if !ok {
-			name, args, _ = strings.Cut(value, " ")
+		// execute_on_media_timeout is a moment of its own, not one of execute_on_media.
+		if rest := name[len(prefix):]; rest == "" || rest[0] == '_' && rest != "_timeout" {
+			out = append(out, value)
+		}
+	})
+	for i := 0; i < len(out); i++ {
+		if expand.IsArray(out[i]) {
+			list := expand.ParseArray(out[i])
+			out = slices.Replace(out, i, i+1, list...)
+			i += len(list) - 1
+		}
+	}
+	return out
+}
+
+// queueHook queues "app arguments", "app:arguments" or "app::arguments", or the command
+// of an api_on_….
+func (c *Channel) queueHook(value string, app bool) {
+	c.queue(value, func(ctx context.Context, ch *Channel) {
+		if !app {
+			name, args, _ := strings.Cut(value, " ")
+			ch.sw.Run(ctx, name, ch.Expand(args), ch, nil)
+			return
+		}
+		name, args := value, ""
+		if i := strings.IndexAny(value, " :"); i >= 0 {
+			name, args = value[:i], value[i+1:]
+			if value[i] == ':' {
+				args = strings.TrimPrefix(args, ":")
+			}
 		}
 		ch.Execute(ctx, name, args)
-	}}
+	})
+}
+
+// queue lets the channel's goroutine run fn before anything else; about is for the log.
+func (c *Channel) queue(about string, fn func(ctx context.Context, ch *Channel)) {
 	select {
-	case c.urgent <- m:
+	case c.urgent <- &Message{Run: fn}:
 	default:
-		c.Log(LogErr, "Too many hooks on %s, dropping [%s]", c.Name(), value)
+		c.Log(LogErr, "Too many hooks on %s, dropping [%s]", c.Name(), about)
 	}
 }
 

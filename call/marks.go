@@ -93,6 +93,7 @@ func (c *Channel) MarkAnswered() {
 		return
 	}
 	c.answered = true
+	c.releaseRecordings()
 	hadMedia := c.early
 	c.profile().Times.Answered = time.Now()
 	c.mu.Unlock()

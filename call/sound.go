@@ -3,7 +3,6 @@ package call
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -254,15 +253,17 @@ func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) erro
 		rate = r
 	}
 	c.vars.Set("record_completion_cause", "")
-	sink, err := c.sw.Sounds.Create(path, rate, 1, c.True("RECORD_APPEND"))
+	rules := recordingRules{extend: c.True("RECORD_APPEND")}
+	sink, err := c.sw.Sounds.Create(path, rate, 1, rules.extend)
 	if err != nil {
 		return err
 	}
 	c.clearBreak()
 	rec := c.port.Record(sink, media.RecordOptions{Direction: media.Read, Limit: o.Limit,
-		SilenceThreshold: o.Threshold, SilenceHits: o.SilenceHits})
+		SilenceThreshold: o.Threshold, SilenceHits: o.SilenceHits, Tags: c.recordingTags(nil)})
 	about := []Var{{"Record-File-Path", path}}
 	c.Fire(event.RecordStart, nil, about)
+	c.RunHooks("record_start")
 	w := WaitOptions{}
 	if o.Digit != nil {
 		w.Digit = func(d media.Digit) bool { return o.Digit(rec, d) }
@@ -278,8 +279,12 @@ func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) erro
 	case <-time.After(recordingFlushLimit):
 		c.Log(LogWarning, "%s is still being written", path)
 	}
-	c.finishRecording(rec, path, rate)
-	c.Fire(event.RecordStop, nil, append(about, Var{"Record-Completion-Cause", c.Get("record_completion_cause")}))
+	c.vars.Set("silence_hits_exhausted", strconv.FormatBool(rec.Cause() == media.CauseSilence))
+	rules.extend = true // an empty file is one, too: whoever plays it next finds it
+	cause := c.finishRecording(rec, path, rate, rules)
+	c.Fire(event.RecordStop, nil, append(about, Var{"Record-Completion-Cause", cause}))
+	c.RunHooks("record_stop")
+	c.postProcess(nil)
 	if err == nil {
 		err = rec.Err()
 	}
@@ -288,18 +293,3 @@ func (c *Channel) Record(ctx context.Context, path string, o RecordOptions) erro
 
 // recordingFlushLimit bounds the wait for what a slow disk has not taken yet.
 const recordingFlushLimit = 5 * time.Second
-
-// finishRecording sets the variables that tell of a finished recording.
-func (c *Channel) finishRecording(rec *media.Recording, path string, rate int) {
-	samples := rec.Samples()
-	c.vars.Set("record_seconds", strconv.FormatInt(samples/int64(rate), 10))
-	c.vars.Set("record_ms", strconv.FormatInt(samples*1000/int64(rate), 10))
-	c.vars.Set("record_samples", strconv.FormatInt(samples, 10))
-	if info, err := os.Stat(path); err == nil {
-		c.vars.Set("record_file_size", strconv.FormatInt(info.Size(), 10))
-	}
-	c.vars.Set("silence_hits_exhausted", strconv.FormatBool(rec.Cause() == media.CauseSilence))
-	if cause := rec.Cause(); cause != "" {
-		c.vars.Set("record_completion_cause", string(cause))
-	}
-}

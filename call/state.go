@@ -224,7 +224,11 @@ func (c *Channel) end() {
 	defer close(c.done)
 	c.enter()
 	c.guard("hangup", func() { c.leg.Hangup(c.Cause()) })
-	c.guard("recordings", func() { c.StopRecording("all") })
+	c.guard("recordings", func() {
+		c.StopRecording("all")
+		c.endings.Wait()
+		c.serveUrgent(c.sw.ctx)
+	})
 	c.guard("hangup hooks", c.runHangupHooks)
 	c.guard("media", c.port.Close)
 

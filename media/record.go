@@ -17,16 +17,38 @@ type RecordOptions struct {
 	Stereo, StereoSwap bool
 	// Limit ends the recording after so much sound; 0 is none.
 	Limit time.Duration
-	// SilenceThreshold is the energy below which a frame of the far end counts as
-	// silent, in FreeSWITCH's scale (mean magnitude at 8 kHz); 0 turns the
+	// SilenceThreshold is the energy below which a frame of what is recorded counts
+	// as silent, in FreeSWITCH's scale (mean magnitude at 8 kHz); 0 turns the
 	// detection off. SilenceHits silent frames in a row end the recording.
 	SilenceThreshold, SilenceHits int
-	// Initial ends the recording if the far end says nothing from the start for
-	// so long (RECORD_INITIAL_TIMEOUT_MS); it needs a SilenceThreshold.
-	Initial time.Duration
-	// Paused begins the recording in pause.
-	Paused bool
+	// Initial ends the recording if nobody says anything from the start for so long,
+	// Final if nobody does for so long after somebody has; 0 is no limit. Both need a
+	// SilenceThreshold.
+	Initial, Final time.Duration
+	// Waits holds the recording back until Release.
+	Waits bool
+	// Joined leaves out what is said while the Port is joined with no other.
+	Joined bool
+	// Tags say what the file is about. A Sink that is no Tagger goes without.
+	Tags []Tag
 }
+
+// Tag is one statement about a recording, such as its title.
+type Tag struct{ Name, Value string }
+
+// Names of tags.
+const (
+	TagTitle     = "TITLE"
+	TagArtist    = "ARTIST"
+	TagComment   = "COMMENT"
+	TagCopyright = "COPYRIGHT"
+	TagSoftware  = "SOFTWARE"
+	TagDate      = "DATE"
+)
+
+// Tagger is a Sink whose format has room for tags. SetTags comes before the first
+// Write; a file that is continued keeps its own.
+type Tagger interface{ SetTags([]Tag) error }
 
 // RecordCause says why a recording ended.
 type RecordCause string
@@ -37,8 +59,9 @@ const (
 	CauseStopped RecordCause = "stopped" // Stop was called
 	CauseLimit   RecordCause = "limit"
 	CauseSilence RecordCause = "silence"
-	CauseError   RecordCause = "error"  // the Sink failed: see Err
-	CauseClosed  RecordCause = "closed" // the Port was closed
+	CauseNoInput RecordCause = "no input" // nobody spoke in Initial
+	CauseError   RecordCause = "error"    // the Sink failed: see Err
+	CauseClosed  RecordCause = "closed"   // the Port was closed
 )
 
 // recordQueue is how many frames may wait for the disk: five seconds.
@@ -49,8 +72,8 @@ const recordQueue = 250
 // call goes on.
 type Recording struct {
 	engine *Engine
-	name   string // of the port or room, for the log
-	ended  func() // tells the owner; must not block
+	name   string               // of the port or room, for the log
+	owner  atomic.Pointer[Port] // nil for a mixer's
 	sink   Sink
 	opts   RecordOptions
 	queue  chan *[]int16
@@ -59,6 +82,8 @@ type Recording struct {
 
 	masked  atomic.Bool
 	paused  atomic.Bool
+	waits   atomic.Bool
+	spoke   atomic.Bool
 	samples atomic.Int64
 	lost    atomic.Int64
 
@@ -71,41 +96,63 @@ type Recording struct {
 	frames [2][]int16
 	taken  int64 // samples a channel
 	silent int
-	spoke  bool
 }
 
 // Record writes the Port's sound to sink and owns it from then on. The sink's
 // rate and channel count decide the format.
 func (p *Port) Record(sink Sink, o RecordOptions) *Recording {
-	r := p.engine.newRecording(p.name, sink, o, func() { p.dirty.Store(true) })
-	if r.Over() {
-		return r
+	r := p.engine.newRecording(p.name, sink, o)
+	if !r.Over() {
+		p.take(r)
 	}
+	return r
+}
+
+// take puts a recording on the Port, or ends it if the Port is closed.
+func (p *Port) take(r *Recording) {
 	joined := false
+	r.owner.Store(p)
 	p.configure(func() { p.records, joined = append(p.records, r), true })
 	if !joined {
 		r.end(CauseClosed)
+	} else if r.Over() {
+		p.dirty.Store(true) // it may have ended before the Port was told
 	}
-	return r
+}
+
+// HandOver lets a recording of this Port go on with the sound of another.
+func (p *Port) HandOver(r *Recording, to *Port) {
+	ours := false
+	p.configure(func() {
+		p.records = keep(p.records, func(x *Recording) bool { ours = ours || x == r; return x != r })
+	})
+	if ours && !r.Over() {
+		to.take(r)
+	}
 }
 
 // NewRecording returns a recording that is on no Port: its owner, a mixer, gives
 // it the frames with Frame. It owns sink. The name is for the log.
 func (e *Engine) NewRecording(name string, sink Sink, o RecordOptions) *Recording {
-	return e.newRecording(name, sink, o, nil)
+	return e.newRecording(name, sink, o)
 }
 
-func (e *Engine) newRecording(name string, sink Sink, o RecordOptions, ended func()) *Recording {
+func (e *Engine) newRecording(name string, sink Sink, o RecordOptions) *Recording {
 	if o.Direction == 0 {
 		o.Direction = Both
 	}
 	n := SamplesPerFrame(max(sink.Rate(), 0))
 	r := &Recording{
-		engine: e, name: name, ended: ended, sink: sink, opts: o, queue: make(chan *[]int16, recordQueue),
+		engine: e, name: name, sink: sink, opts: o, queue: make(chan *[]int16, recordQueue),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	r.frames[0], r.frames[1] = make([]int16, n), make([]int16, n)
-	r.paused.Store(o.Paused)
+	r.waits.Store(o.Waits)
+	if t, ok := sink.(Tagger); ok && len(o.Tags) > 0 {
+		if err := t.SetTags(o.Tags); err != nil {
+			e.log.Warn("media: the recording has no tags", slog.String("port", name), slog.Any("err", err))
+		}
+	}
 	go r.write()
 	if sink.Rate() < 50 || sink.Rate() > MaxRate || sink.Channels() < 1 || sink.Channels() > 2 {
 		r.fail(fmt.Errorf("media: cannot record %d channels at %d Hz", sink.Channels(), sink.Rate()))
@@ -125,11 +172,31 @@ func (r *Recording) Mask(on bool) { r.masked.Store(on) }
 // Pause leaves out what is said while it is on.
 func (r *Recording) Pause(on bool) { r.paused.Store(on) }
 
+// Release begins a recording that Waits.
+func (r *Recording) Release() { r.waits.Store(false) }
+
+// Spoke reports whether somebody was heard, or anything recorded if nobody listens
+// for silence.
+func (r *Recording) Spoke() bool {
+	if r.opts.SilenceThreshold > 0 {
+		return r.spoke.Load()
+	}
+	return r.Samples() > 0
+}
+
 // Paused reports whether the recording is paused.
 func (r *Recording) Paused() bool { return r.paused.Load() }
 
 // Rate returns the Sink's rate in Hz.
 func (r *Recording) Rate() int { return r.sink.Rate() }
+
+// File is the path of what the Sink writes, "" if it has none.
+func (r *Recording) File() string {
+	if n, ok := r.sink.(interface{ Name() string }); ok {
+		return n.Name()
+	}
+	return ""
+}
 
 // Samples returns how many samples a channel were written.
 func (r *Recording) Samples() int64 { return r.samples.Load() }
@@ -160,8 +227,8 @@ func (r *Recording) end(c RecordCause) {
 	if r.cause == CauseRunning {
 		r.cause = c
 		close(r.quit)
-		if r.ended != nil {
-			r.ended()
+		if p := r.owner.Load(); p != nil {
+			p.dirty.Store(true)
 		}
 	}
 }
@@ -177,7 +244,7 @@ func (r *Recording) fail(err error) {
 
 // Frame takes one tick: what the far end says and what it hears, at rate Hz.
 func (r *Recording) Frame(rate int, read, write []int16) {
-	if r.Over() || r.paused.Load() {
+	if r.Over() || r.paused.Load() || r.waits.Load() {
 		return
 	}
 	to := r.sink.Rate()
@@ -196,23 +263,31 @@ func (r *Recording) Frame(rate int, read, write []int16) {
 	if r.opts.Limit > 0 && sounded >= r.opts.Limit {
 		r.end(CauseLimit)
 	}
-	r.listen(rate, read, sounded)
+	if r.opts.SilenceThreshold > 0 {
+		r.listen(rate, read, write)
+	}
 }
 
-// listen ends the recording when the far end was silent for long enough.
-func (r *Recording) listen(rate int, read []int16, sounded time.Duration) {
-	if r.opts.SilenceThreshold <= 0 {
-		return
+// listen ends the recording when it was silent for long enough.
+func (r *Recording) listen(rate int, read, write []int16) {
+	loud := 0
+	if r.opts.Direction&Read != 0 {
+		loud = Energy(read)
 	}
-	if Energy(read)*rate/8000 >= r.opts.SilenceThreshold {
-		r.silent, r.spoke = 0, true
+	if r.opts.Direction&Write != 0 {
+		loud = max(loud, Energy(write))
+	}
+	if loud*rate/8000 >= r.opts.SilenceThreshold {
+		r.silent = 0
+		r.spoke.Store(true)
 		return
 	}
 	r.silent++
-	if r.opts.SilenceHits > 0 && r.silent >= r.opts.SilenceHits {
-		r.end(CauseSilence)
-	}
-	if r.opts.Initial > 0 && !r.spoke && sounded >= r.opts.Initial {
+	long, spoke := time.Duration(r.silent)*FrameTime, r.spoke.Load()
+	switch o := r.opts; {
+	case !spoke && o.Initial > 0 && long >= o.Initial:
+		r.end(CauseNoInput)
+	case o.SilenceHits > 0 && r.silent >= o.SilenceHits, spoke && o.Final > 0 && long >= o.Final:
 		r.end(CauseSilence)
 	}
 }

@@ -210,7 +210,9 @@ func (c *chain) writePhase(now time.Time) {
 		}
 	}
 	for _, r := range p.records {
-		r.Frame(c.rate, c.read, c.write)
+		if !r.opts.Joined || p.peer.Load() != nil {
+			r.Frame(c.rate, c.read, c.write)
+		}
 	}
 	switch {
 	case !free:

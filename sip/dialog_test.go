@@ -8,6 +8,7 @@ import (
 
 	wire "github.com/emiago/sipgo/sip"
 
+	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media/sdp"
 	"github.com/switchlet/switchlet/test/phone"
@@ -141,6 +142,27 @@ func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {
 	}
 	ok(t, in.WaitEnd())
 	ok(t, out.Hears(440, 0.02, 300*time.Millisecond))
+	ok(t, out.Hangup())
+}
+
+func TestRefer_Blind_RecordingFollows(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, in := h.pair()
+	var referrer, stays *call.Channel
+	for _, ch := range h.sw.Channels() {
+		if ch.Outbound() {
+			referrer = ch
+		} else {
+			stays = ch
+		}
+	}
+	referrer.Set("recording_follow_transfer", "true")
+	ok(t, referrer.StartRecording(t.TempDir()+"/x.wav", 0, nil))
+	ok(t, in.Refer("<sip:9198@test.local>"))
+	ok(t, in.WaitEnd())
+	if got := stays.Recordings(); len(got) != 1 {
+		t.Errorf("the leg that stays records %v", got)
+	}
 	ok(t, out.Hangup())
 }
 

@@ -118,11 +118,19 @@ func (r *referral) blind() {
 		return
 	}
 	r.notify(fragOK)
+	r.follow(r.ch, partner)
 	if err := partner.Transfer(extension, dialplan, context); err != nil {
 		r.errored(err.Error())
 	}
 	r.ch.Hangup(call.CauseBlindTransfer)
 	r.leg.transferEvent("sofia::transferor", r.ch, extension)
+}
+
+// follow lets the recordings of a leg that is to end go on with the one that stays.
+func (r *referral) follow(leg, stays *call.Channel) {
+	if leg.True("recording_follow_transfer") {
+		leg.HandOverRecordings(stays)
+	}
 }
 
 func (r *referral) errored(text string) {
@@ -224,12 +232,16 @@ func (r *referral) attended(replaces string) {
 	case first != nil && target != nil:
 		r.ch.SetPlain("transfer_to", "att:"+target.UUID())
 		r.ch.SetPlain("transfer_destination", "att:"+target.UUID())
+		r.follow(r.ch, first)
+		r.follow(second, target)
 		err = first.BridgeWith(target)
 	case target != nil:
 		// We are an IVR: its session goes on with the transferee's partner.
+		r.follow(second, target)
 		err = r.swap(target, r.ch)
 	default:
 		// The second call is with an IVR.
+		r.follow(r.ch, first)
 		err = r.swap(first, second)
 	}
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/originate"
@@ -53,6 +54,7 @@ func SetTransferZombie(ch *call.Channel) { ch.SetPrivate("transfer zombie", true
 type consultation struct {
 	ch, partner *call.Channel
 	resume      func()
+	follow      bool // recordings follow the call (recording_follow_attxfer)
 }
 
 // attendedTransfer calls somebody while the partner waits with music. Hanging up
@@ -61,8 +63,11 @@ func attendedTransfer(ctx context.Context, ch *call.Channel, args string) error 
 	if args == "" {
 		return usage("att_xfer <channel_url>")
 	}
-	t := &consultation{ch: ch, partner: ch.Partner()}
+	t := &consultation{ch: ch, partner: ch.Partner(), follow: ch.True("recording_follow_attxfer")}
 	if t.partner != nil {
+		if t.follow {
+			t.partner.HandOverRecordings(ch)
+		}
 		ch.Set("soft_holding_uuid", t.partner.UUID())
 	}
 	defer ch.Set("soft_holding_uuid", "")
@@ -112,6 +117,9 @@ func (t *consultation) dial(ctx context.Context, url string) (*call.Channel, err
 
 // goOn lets the partner wait for the new leg after ch hung up.
 func (t *consultation) goOn(d *sideDial) {
+	if t.follow {
+		t.ch.HandOverRecordings(t.partner)
+	}
 	err := t.partner.Take(func(ctx context.Context, c *call.Channel) {
 		stop := func() {}
 		if music := c.HoldMusic(); music != "" {
@@ -158,18 +166,42 @@ func (t *consultation) key(peer *call.Channel, name string, otherwise byte) byte
 	return otherwise
 }
 
+// connect bridges the new leg with the partner, once ch has left.
+func (t *consultation) connect(peer *call.Channel, done *bool) bool {
+	if t.ch.Up() || t.partner == nil || !t.partner.Up() || !peer.Up() {
+		return false
+	}
+	if t.follow {
+		t.ch.HandOverRecordings(peer)
+	}
+	err := peer.BridgeWith(t.partner)
+	setResult(peer, err)
+	*done = err == nil
+	return *done
+}
+
 // talk bridges ch with the new leg and does what ends it asks for.
 func (t *consultation) talk(ctx context.Context, peer *call.Channel) error {
 	ch, partner := t.ch, t.partner
-	// When ch hangs up, who is left talks to each other.
+	// When ch hangs up, who is left talks to each other. Whichever leg sees it first
+	// connects them: the partner would go on in its dialplan.
+	var once sync.Mutex
+	connected := false
 	peer.AfterBridge(func() bool {
-		if ch.Up() || partner == nil || !partner.Up() {
-			return false
-		}
-		err := peer.BridgeWith(partner)
-		setResult(peer, err)
-		return err == nil
+		once.Lock()
+		defer once.Unlock()
+		return connected || t.connect(peer, &connected)
 	})
+	if partner != nil {
+		partner.AfterBridge(func() bool {
+			once.Lock()
+			defer once.Unlock()
+			if connected { // on its way to the new bridge, or at the end of that one
+				return partner.State() != partner.Running()
+			}
+			return t.connect(peer, &connected)
+		})
+	}
 	hangup, cancel := t.key(peer, "attxfer_hangup_key", '*'), t.key(peer, "attxfer_cancel_key", '#')
 	conference := t.key(peer, "attxfer_conf_key", '0')
 	ch.SetPrivate("consultation", t)
@@ -198,6 +230,9 @@ func (t *consultation) talk(ctx context.Context, peer *call.Channel) error {
 	peer.SetPrivate("consultation", nil)
 	peer.AfterBridge(nil)
 	if ch.Up() {
+		if partner != nil {
+			partner.AfterBridge(nil)
+		}
 		t.resume()
 		setResult(ch, nil)
 		return nil

@@ -224,7 +224,11 @@ func uuidTransfer(_ context.Context, sw *call.Switch, in *call.Invocation) error
 	rest, legs := f[1:], []*call.Channel{ch}
 	switch rest[0] {
 	case "-bleg":
-		rest, legs = rest[1:], []*call.Channel{partnerOf(sw, ch)}
+		other := partnerOf(sw, ch)
+		if other != nil && len(rest) > 1 && ch.True("recording_follow_transfer") {
+			ch.HandOverRecordings(other)
+		}
+		rest, legs = rest[1:], []*call.Channel{other}
 	case "-both":
 		rest, legs = rest[1:], []*call.Channel{partnerOf(sw, ch), ch}
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/file"
 	"github.com/switchlet/switchlet/media/file/wav"
 )
@@ -113,6 +114,72 @@ func TestCreate_AFileOfACrashedWriterIsPlayable(t *testing.T) {
 	}
 	_ = a.Close()
 	_ = w.Close()
+}
+
+// TestCreate_TagsStandBeforeTheSound reads a tagged file as if it had none, continues it,
+// and finds the tags where their formats have them.
+func TestCreate_TagsStandBeforeTheSound(t *testing.T) {
+	tags := []media.Tag{{Name: media.TagTitle, Value: "Call of Ann"}, {Name: media.TagComment, Value: strings.Repeat("c", 300)}, {Name: media.TagDate, Value: "2026"}}
+	for name, wanted := range map[string][]string{
+		"a.wav":  {"INAM\x0c\x00\x00\x00Call of Ann\x00ICMT\x2d\x01\x00\x00ccc", "ICRD\x05\x00\x00\x002026\x00\x00data"},
+		"a.opus": {"\x03\x00\x00\x00\x11\x00\x00\x00TITLE=Call of Ann\x34\x01\x00\x00COMMENT=ccc", "DATE=2026"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), name)
+			for round := range 2 {
+				create := file.Create
+				if round > 0 {
+					create = file.Append
+				}
+				w, err := create(path, 8000, 1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := w.(media.Tagger).SetTags(tags[:3-round]); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Write(ramp(8000)); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.(media.Tagger).SetTags(nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			whole, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range wanted {
+				if !bytes.Contains(whole, []byte(text)) {
+					t.Errorf("no %q in %q", text, whole[:600])
+				}
+			}
+			if name == "a.wav" && binary.LittleEndian.Uint32(whole[4:]) != uint32(len(whole)-8) {
+				t.Errorf("the header says %d bytes, the file has %d", binary.LittleEndian.Uint32(whole[4:])+8, len(whole))
+			}
+			a, err := file.Open(path, 8000)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Close()
+			if n := len(readAll(t, a)); n < 16000 || n > 16400 {
+				t.Errorf("%d samples, want 16000", n)
+			}
+			w, err := file.Create(path, 8000, 1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.(media.Tagger).SetTags([]media.Tag{{Name: media.TagTitle, Value: strings.Repeat("x", 9000)}}); err == nil {
+				t.Error("a title of 9000 bytes was taken")
+			}
+			if err := w.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 func TestAppend_ContinuesAFile(t *testing.T) {

@@ -54,12 +54,17 @@ func (h head) append(b []byte) []byte {
 	return append(b, 0)
 }
 
-// appendTags appends the comment header with a vendor and no comments.
-func appendTags(b []byte, vendor string) []byte {
+// appendTags appends the comment header (RFC 7845 §5.2).
+func appendTags(b []byte, vendor string, comments []string) []byte {
 	b = append(b, tagsMagic...)
 	b = binary.LittleEndian.AppendUint32(b, uint32(len(vendor)))
 	b = append(b, vendor...)
-	return binary.LittleEndian.AppendUint32(b, 0)
+	b = binary.LittleEndian.AppendUint32(b, uint32(len(comments)))
+	for _, c := range comments {
+		b = binary.LittleEndian.AppendUint32(b, uint32(len(c)))
+		b = append(b, c...)
+	}
+	return b
 }
 
 // maxDuration is the longest packet in samples at 48 kHz: 120 ms.

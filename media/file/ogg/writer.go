@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/codec/opus"
 	"github.com/thesyncim/gopus"
 )
@@ -40,18 +41,19 @@ type Writer struct {
 	serial   uint32
 	sequence uint32
 
-	frame   []int16 // what waits for a whole packet
-	filled  int
-	total   int64 // samples written, of one channel
-	encoded int64 // samples encoded, of one channel
-	base    int64 // granule before the first packet
-	preSkip int64 // samples at 48 kHz
-	lacing  []byte
-	body    []byte
-	packets int
-	packet  []byte
-	out     []byte
-	closed  bool
+	frame    []int16 // what waits for a whole packet
+	filled   int
+	total    int64 // samples written, of one channel
+	encoded  int64 // samples encoded, of one channel
+	base     int64 // granule before the first packet
+	preSkip  int64 // samples at 48 kHz
+	lacing   []byte
+	body     []byte
+	packets  int
+	packet   []byte
+	out      []byte
+	untagged bool // the comment header is still to come
+	closed   bool
 }
 
 // NewWriter begins a file of sound at rate Hz, which must be one of Opus's, with
@@ -68,12 +70,46 @@ func NewWriter(to io.WriteCloser, name string, rate, channels int, o Options) (*
 	if err := w.writePage(flagFirst, 0); err != nil {
 		return nil, err
 	}
-	w.body = appendTags(w.body, vendor)
-	w.lacing = append(w.lacing, byte(len(w.body)))
-	if err := w.writePage(0, 0); err != nil {
-		return nil, err
-	}
+	w.untagged = true
 	return w, nil
+}
+
+// Name is what the file is called.
+func (w *Writer) Name() string { return w.name }
+
+// writtenTags is how long the comment header may get, in bytes: it is one page.
+const writtenTags = 8192
+
+// SetTags implements media.Tagger. A file that is continued keeps what it has.
+func (w *Writer) SetTags(tags []media.Tag) error {
+	if !w.untagged || w.closed {
+		return nil
+	}
+	var comments []string
+	for _, t := range tags {
+		if t.Value != "" {
+			comments = append(comments, t.Name+"="+t.Value)
+		}
+	}
+	if n := len(appendTags(nil, vendor, comments)); n > writtenTags {
+		return fmt.Errorf("%s: tags of %d bytes, at most %d have room", w.name, n, writtenTags)
+	}
+	return w.tag(comments)
+}
+
+// tag writes the comment header, which comes before the first sound.
+func (w *Writer) tag(comments []string) error {
+	if !w.untagged {
+		return nil
+	}
+	w.untagged = false
+	w.body = appendTags(w.body, vendor, comments)
+	n := len(w.body)
+	for ; n >= maxSegment; n -= maxSegment {
+		w.lacing = append(w.lacing, maxSegment)
+	}
+	w.lacing = append(w.lacing, byte(n))
+	return w.writePage(0, 0)
 }
 
 func newWriter(to io.WriteCloser, name string, rate, channels int, o Options) (*Writer, error) {
@@ -210,6 +246,9 @@ func (w *Writer) Write(pcm []int16) error {
 	if len(pcm)%w.channels != 0 {
 		return fmt.Errorf("%s: %d samples for %d channels", w.name, len(pcm), w.channels)
 	}
+	if err := w.tag(nil); err != nil {
+		return err
+	}
 	w.total += int64(len(pcm) / w.channels)
 	for len(pcm) > 0 {
 		n := copy(w.frame[w.filled:], pcm)
@@ -276,6 +315,9 @@ func (w *Writer) Close() error {
 // finish writes the last page. What the encoder still holds is pushed out by
 // silence, which the position of that page cuts off.
 func (w *Writer) finish() error {
+	if err := w.tag(nil); err != nil {
+		return err
+	}
 	wanted := w.total*int64(opusRate/w.rate) + w.preSkip
 	for w.encoded*int64(opusRate/w.rate) < wanted {
 		clear(w.frame[w.filled:])

@@ -32,6 +32,9 @@ func NewWriter(to io.WriteCloser, name string, l Layout) (*Writer, error) {
 	return &Writer{to: to, name: name, layout: l, buf: make([]byte, 0, bufferSize)}, nil
 }
 
+// Name is what NewWriter was given.
+func (w *Writer) Name() string { return w.name }
+
 // Rate implements media.Sink.
 func (w *Writer) Rate() int { return w.layout.Rate }
 

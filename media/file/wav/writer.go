@@ -7,13 +7,17 @@ import (
 	"io"
 	"os"
 
+	"github.com/switchlet/switchlet/media"
 	"github.com/switchlet/switchlet/media/file/raw"
 )
 
 const headerSize = 44
 
+// maxTags is how long the chunk of a file's tags may get, in bytes.
+const maxTags = 8192
+
 // maxData is the largest sound, in bytes, that a header can state.
-const maxData = unknownSize - headerSize - 1
+const maxData = unknownSize - headerSize - maxTags - 1
 
 // ErrFull is returned when a file has reached the 4 GiB that its header can state.
 var ErrFull = errors.New("wav: file has reached 4 GiB")
@@ -92,7 +96,15 @@ func (w *Writer) begin(layout raw.Layout) error {
 }
 
 func (w *Writer) writeHeader(l raw.Layout) error {
-	var b [headerSize]byte
+	if _, err := w.f.Write(header44(l)); err != nil {
+		return fmt.Errorf("%s: %w", w.name, err)
+	}
+	return nil
+}
+
+// header44 is the header of a file without sound and tags.
+func header44(l raw.Layout) []byte {
+	b := make([]byte, headerSize)
 	copy(b[0:], "RIFF")
 	binary.LittleEndian.PutUint32(b[4:], headerSize-8)
 	copy(b[8:], "WAVEfmt ")
@@ -104,9 +116,46 @@ func (w *Writer) writeHeader(l raw.Layout) error {
 	binary.LittleEndian.PutUint16(b[32:], uint16(l.Channels*2))
 	binary.LittleEndian.PutUint16(b[34:], 16)
 	copy(b[36:], "data")
-	if _, err := w.f.Write(b[:]); err != nil {
+	return b
+}
+
+// Name is the path of the file.
+func (w *Writer) Name() string { return w.name }
+
+// SetTags implements media.Tagger: a chunk of type INFO before the sound. A file
+// that has sound already keeps what it has.
+func (w *Writer) SetTags(tags []media.Tag) error {
+	if w.base+w.pending > 0 || w.closed {
+		return nil
+	}
+	info := []byte("LIST\x00\x00\x00\x00INFO")
+	for _, t := range tags {
+		id := map[string]string{media.TagTitle: "INAM", media.TagArtist: "IART", media.TagComment: "ICMT",
+			media.TagCopyright: "ICOP", media.TagSoftware: "ISFT", media.TagDate: "ICRD"}[t.Name]
+		if id == "" || t.Value == "" {
+			continue
+		}
+		info = append(info, id...)
+		info = binary.LittleEndian.AppendUint32(info, uint32(len(t.Value)+1))
+		info = append(append(info, t.Value...), 0)
+		if len(info)%2 != 0 {
+			info = append(info, 0)
+		}
+	}
+	if len(info) > maxTags {
+		return fmt.Errorf("%s: tags of %d bytes, at most %d have room", w.name, len(info), maxTags)
+	}
+	binary.LittleEndian.PutUint32(info[4:], uint32(len(info)-8))
+	h := header44(raw.Layout{Encoding: raw.S16, Rate: w.Rate(), Channels: w.Channels()})
+	b := append(append(h[:36:36], info...), h[36:]...)
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+	if _, err := w.f.WriteAt(b, 0); err != nil {
 		return fmt.Errorf("%s: %w", w.name, err)
 	}
+	if _, err := w.f.Seek(int64(len(b)), io.SeekStart); err != nil {
+		return fmt.Errorf("%s: %w", w.name, err)
+	}
+	w.start = int64(len(b))
 	return nil
 }
 
