@@ -152,7 +152,7 @@ func (c *Channel) followAnswer(partner *Channel) {
 		if c.Partner() != partner {
 			return
 		}
-		if err := c.Answer(ctx); err != nil && c.Up() {
+		if err := c.Answer(ctx); err != nil && c.Up() && ctx.Err() == nil {
 			c.Log(LogErr, "Cannot answer %s, whose partner %s was answered: %v", c.Name(), partner.Name(), err)
 			c.Hangup(CauseOf(err, CauseDestinationOutOfOrder))
 		}

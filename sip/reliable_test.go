@@ -557,3 +557,25 @@ func TestReliable_Outbound_ForkThatAnswersIsHeard(t *testing.T) {
 	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
 	h.nothingLeft()
 }
+
+// While the callee's answer waits for the caller's PRACK, the caller is sent elsewhere:
+// it is not hung up, and what it was sent to answers.
+func TestReliable_TransferWhileTheAnswerWaits_CallGoesOn(t *testing.T) {
+	h := reliableHouse(t, "")
+	out, in := h.ringingPair(rel("Supported"))
+	ok(t, in.Assure(183, 1, true))
+	early := recv(t, out.Assured())
+	recv(t, in.Pracks())
+	ok(t, in.AnswerPlain())
+	h.waitType(event.ChannelAnswer)
+	recv(t, out.Assured()) // it comes again: the answer waits by now
+	ok(t, h.outbound().Partner().Transfer("9196", "", ""))
+	ok(t, in.WaitEnd())
+	open(t, out)
+	pracked(t, out, early)
+	ok(t, out.WaitAnswer())
+	out.Forget() // what was early media
+	echoed(t, out)
+	ok(t, out.Hangup())
+	h.nothingLeft()
+}
