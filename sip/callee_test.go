@@ -33,22 +33,24 @@ func (h *house) callee(caller *phone.Phone) (*phone.Call, *callee) {
 	return out, c
 }
 
+// read is the next message.
+func (c *callee) read() wire.Message {
+	c.t.Helper()
+	buf := make([]byte, maxDatagram)
+	c.conn.SetReadDeadline(time.Now().Add(patience))
+	n, from, err := c.conn.ReadFrom(buf)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.peer = from
+	return must[wire.Message](c.t)(wire.NewParser().ParseSIP(buf[:n]))
+}
+
 // next is the next request with that method; others are passed over.
 func (c *callee) next(method wire.RequestMethod) *wire.Request {
 	c.t.Helper()
-	buf := make([]byte, maxDatagram)
 	for {
-		c.conn.SetReadDeadline(time.Now().Add(patience))
-		n, from, err := c.conn.ReadFrom(buf)
-		if err != nil {
-			c.t.Fatalf("no %s: %v", method, err)
-		}
-		m, err := wire.NewParser().ParseSIP(append([]byte(nil), buf[:n]...))
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		if r, ok := m.(*wire.Request); ok && r.Method == method {
-			c.peer = from
+		if r, ok := c.read().(*wire.Request); ok && r.Method == method {
 			return r
 		}
 	}
@@ -68,6 +70,28 @@ func (c *callee) response(req *wire.Request, status int, fork, body string, head
 	}
 	res.SetBody([]byte(body))
 	return res.String()
+}
+
+// ask sends a request inside the dialog of that fork and returns the final response;
+// what else comes meanwhile is passed over.
+func (c *callee) ask(method wire.RequestMethod, seq int, fork, body string) *wire.Response {
+	c.t.Helper()
+	r := wire.NewRequest(method, c.invite.Contact().Address)
+	r.AppendHeader(wire.NewHeader("Via", "SIP/2.0/UDP "+c.conn.LocalAddr().String()+";branch=z9hG4bK"+fork+strconv.Itoa(seq)))
+	r.AppendHeader(wire.NewHeader("From", c.invite.To().Value()+";tag="+fork))
+	r.AppendHeader(wire.NewHeader("To", c.invite.From().Value()))
+	r.AppendHeader(wire.NewHeader("Call-ID", c.invite.CallID().Value()))
+	r.AppendHeader(wire.NewHeader("CSeq", strconv.Itoa(seq)+" "+string(method)))
+	r.AppendHeader(wire.NewHeader("Max-Forwards", "70"))
+	r.AppendHeader(wire.NewHeader("Contact", "<sip:"+fork+"@"+c.conn.LocalAddr().String()+">"))
+	r.AppendHeader(wire.NewHeader("Content-Type", "application/sdp"))
+	r.SetBody([]byte(body))
+	c.say(r.String())
+	for {
+		if res, ok := c.read().(*wire.Response); ok && res.StatusCode >= 200 {
+			return res
+		}
+	}
 }
 
 func (c *callee) say(message string) {
@@ -221,6 +245,34 @@ func TestReinvite_OfOurs_KeepsTheRefresher(t *testing.T) {
 		if expires != step.expires || refresher != step.refresher || runs != (step.expires > 0) {
 			t.Errorf("after %q: %d s, ours %v, runs %v", step.answer, expires, refresher, runs)
 		}
+	}
+	ok(t, out.Hangup())
+	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+}
+
+// An offer that comes while another one has no answer is refused (RFC 3311 §5.2).
+func TestUpdate_OfferWhileAnotherIsOpen_Refused(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, far := h.callee(h.phone("1000"))
+	far.say(far.response(far.invite, 180, "a", ""))
+	recv(t, out.Ringing())
+	far.say(far.response(far.invite, 200, "a", description(4000)))
+	ok(t, out.WaitAnswer())
+	far.next(wire.ACK)
+	if got := far.ask(wire.UPDATE, 11, "a", description(4002)); got.StatusCode != 200 {
+		t.Errorf("%d %s, want 200", got.StatusCode, got.Reason)
+	}
+	ch := h.outbound()
+	done := make(chan error, 1)
+	go func() { done <- ch.Leg().(*leg).reinvite(t.Context(), ch) }()
+	ours := far.next(wire.INVITE)
+	if got := far.ask(wire.UPDATE, 12, "a", description(4004)); got.StatusCode != 491 {
+		t.Errorf("while our re-INVITE is on its way: %d %s, want 491", got.StatusCode, got.Reason)
+	}
+	far.say(far.response(ours, 200, "a", description(4006)))
+	ok(t, recv(t, done))
+	if got := ch.Get("remote_media_port"); got != "4006" {
+		t.Errorf("sound goes to port %s, want 4006", got)
 	}
 	ok(t, out.Hangup())
 	far.say(far.response(far.next(wire.BYE), 200, "a", ""))

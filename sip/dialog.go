@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"math/rand/v2"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -225,14 +226,36 @@ func (l *leg) renegotiate(ctx context.Context, ch *call.Channel, req *wire.Reque
 	return body, 0
 }
 
+// unanswered is the status that refuses an offer since another one has no answer yet (RFC
+// 3311 §5.2): 491 where that one is ours, 500 where it is the far end's, 0: there is none.
+func (l *leg) unanswered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.assured.last
+	switch {
+	case l.reinviting, l.outbound && l.state < legAnswered && !l.sound.agreed, r != nil && r.offer && !r.acked:
+		return 491
+	case !l.outbound && l.state < legAnswered && l.sound.local == "":
+		return 500
+	}
+	return 0
+}
+
 // receiveUpdate answers an UPDATE: the display, and the media if it has SDP.
 func (l *leg) receiveUpdate(ctx context.Context, ch *call.Channel, req *wire.Request, tx *wire.ServerTx) {
 	p, s := l.profile, l.profile.settings()
 	var body []byte
 	if sdpOf(req) != nil {
-		var failed int
-		if body, failed = l.renegotiate(ctx, ch, req); failed != 0 {
-			p.respond(req, tx, failed, phrase(failed))
+		var again string
+		failed := l.unanswered()
+		if failed == 500 {
+			again = strconv.Itoa(rand.IntN(10) + 1)
+		}
+		if failed == 0 {
+			body, failed = l.renegotiate(ctx, ch, req)
+		}
+		if failed != 0 {
+			p.respond(req, tx, failed, phrase(failed), field{"Retry-After", again})
 			return
 		}
 	}

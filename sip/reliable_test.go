@@ -579,3 +579,25 @@ func TestReliable_TransferWhileTheAnswerWaits_CallGoesOn(t *testing.T) {
 	ok(t, out.Hangup())
 	h.nothingLeft()
 }
+
+func TestUpdate_OfferBeforeThatOfTheInviteIsAnswered_Refused(t *testing.T) {
+	h := reliableHouse(t, "")
+	for _, step := range []struct {
+		change []func(*phone.Options)
+		number string
+		want   int
+	}{
+		{[]func(*phone.Options){rel("Require")}, "5901", 500},
+		{[]func(*phone.Options){rel("Supported"), noOffer}, "stages", 491},
+		{[]func(*phone.Options){rel("Supported")}, "5902", 200},
+	} {
+		c := must[*phone.Call](t)(h.phone("1000", step.change...).Dial(step.number))
+		res := must[*wire.Response](t)(c.UpdateEarly(recv(t, c.Assured()), description(4000)))
+		if res.StatusCode != step.want || (header(res, "Retry-After") != "") != (step.want == 500) {
+			t.Errorf("%s: %d, Retry-After %q; want %d", step.number, res.StatusCode, header(res, "Retry-After"), step.want)
+		}
+		c.Cancel()
+		recv(t, c.Done())
+	}
+	h.nothingLeft()
+}

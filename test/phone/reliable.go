@@ -90,15 +90,26 @@ func (c *Call) assured(r *sip.Request, tx *sip.ServerTx) bool {
 
 // PrackWith is a PRACK on the early dialog of a 1xx with RAck and SDP of the test's.
 func (c *Call) PrackWith(res *sip.Response, rack string, body []byte) (*sip.Response, error) {
+	return c.requestEarly(sip.PRACK, res, body, [2]string{"RAck", rack})
+}
+
+// UpdateEarly is an UPDATE on the early dialog of a 1xx.
+func (c *Call) UpdateEarly(res *sip.Response, body string) (*sip.Response, error) {
+	return c.requestEarly(sip.UPDATE, res, []byte(body))
+}
+
+func (c *Call) requestEarly(method sip.RequestMethod, res *sip.Response, body []byte, headers ...[2]string) (*sip.Response, error) {
 	c.mu.Lock()
 	c.seq++
 	seq := c.seq
 	c.mu.Unlock()
-	r, err := c.phone.request(sip.PRACK, res.Contact().Address.String(), c.local, res.To().Value(), c.id, seq)
+	r, err := c.phone.request(method, res.Contact().Address.String(), c.local, res.To().Value(), c.id, seq)
 	if err != nil {
 		return nil, err
 	}
-	r.AppendHeader(sip.NewHeader("RAck", rack))
+	for _, h := range headers {
+		r.AppendHeader(sip.NewHeader(h[0], h[1]))
+	}
 	if len(body) > 0 {
 		r.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
 	}
