@@ -16,17 +16,26 @@ import (
 	"github.com/switchlet/switchlet/media/sdp"
 )
 
-// inTurn waits until the request before that with number seq was handled, but not
-// for long: each has a goroutine of its own, and the later may run first, or come
-// first over UDP. Two digits by INFO would change places otherwise, or a digit
-// before a hold be refused as old.
-func (l *leg) inTurn(ctx context.Context, seq uint32) {
+// inTurn waits until the request before req was handled, but not for long: each has a
+// goroutine of its own, and the later may run first, or come first over UDP. Two digits
+// by INFO would change places otherwise, or a digit before a hold be refused as old. An
+// INFO waits until one that was lost has come again, unless that far end was found to
+// leave numbers out. timely reports whether none after it was handled when it came.
+func (l *leg) inTurn(ctx context.Context, req *wire.Request) (timely bool) {
+	seq, limits := req.CSeq().SeqNo, l.profile.stack.Limits
+	l.mu.Lock()
+	timely = seq >= l.remoteSeq
+	wait, patient := limits.Overtaken, req.Method == wire.INFO && req.Transport() == "UDP" && !l.skips
+	l.mu.Unlock()
+	if patient {
+		wait += limits.Repeated
+	}
 	var limit *time.Timer
 	for {
 		l.mu.Lock()
 		if l.handled == 0 || seq <= l.handled+1 {
 			l.mu.Unlock()
-			return
+			return timely
 		}
 		if l.moved == nil {
 			l.moved = make(chan struct{})
@@ -34,15 +43,18 @@ func (l *leg) inTurn(ctx context.Context, seq uint32) {
 		moved := l.moved
 		l.mu.Unlock()
 		if limit == nil {
-			limit = time.NewTimer(l.profile.stack.Limits.Overtaken)
+			limit = time.NewTimer(wait)
 			defer limit.Stop()
 		}
 		select {
 		case <-moved:
 		case <-limit.C:
-			return
+			l.mu.Lock()
+			l.skips = l.skips || patient
+			l.mu.Unlock()
+			return timely
 		case <-ctx.Done():
-			return
+			return timely
 		}
 	}
 }
@@ -82,7 +94,7 @@ func (l *leg) proven(ctx context.Context, req *wire.Request, tx *wire.ServerTx) 
 func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx) {
 	p := l.profile
 	seq := req.CSeq().SeqNo
-	l.inTurn(ctx, seq)
+	timely := l.inTurn(ctx, req)
 	l.mu.Lock()
 	last := l.remoteSeq
 	ended := l.state == legEnded
@@ -96,7 +108,7 @@ func (l *leg) receive(ctx context.Context, req *wire.Request, tx *wire.ServerTx)
 	case ch == nil || wrongTag || ended && req.Method != wire.BYE:
 		p.respond(req, tx, 481, "Call Does Not Exist")
 		return
-	case seq < last:
+	case seq < last && !(timely && req.Method == wire.INFO): // which changes nothing of the dialog
 		p.respond(req, tx, 500, phrase(500))
 		return
 	case !l.proven(ctx, req, tx):

@@ -100,18 +100,40 @@ func TestInfo_Digit_ReachesTheCall(t *testing.T) {
 	}
 }
 
-func TestInfo_DigitsThatOvertakeEachOther_KeepTheirOrder(t *testing.T) {
-	h := newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`, limits: Limits{Overtaken: patience},
+// digitsHouse is a call to a place that reads four digits.
+func digitsHouse(t *testing.T, limits Limits) (h *house, c *phone.Call, l *leg) {
+	h = newHouse(t, houseOptions{params: `<param name="liberal-dtmf" value="true"/>`, limits: limits,
 		plan: `<extension name="digits"><condition field="destination_number" expression="^digits$"><action application="answer"/><action application="read" data="4 4 silence_stream://1000 got 15000 #"/><action application="park"/></condition></extension>`})
-	c := must[*phone.Call](t)(h.phone("1000").Call("digits"))
-	l := h.sw.Channels()[0].Leg().(*leg)
+	c = must[*phone.Call](t)(h.phone("1000").Call("digits"))
+	return h, c, h.sw.Channels()[0].Leg().(*leg)
+}
+
+// waits waits until a request waits for its turn.
+func (l *leg) waits() {
 	waits := func() bool { l.mu.Lock(); defer l.mu.Unlock(); return l.moved != nil }
-	laterWaits := func() {
-		for limit := time.Now().Add(patience); !waits() && time.Now().Before(limit); time.Sleep(time.Millisecond) {
-		}
+	for limit := time.Now().Add(patience); !waits() && time.Now().Before(limit); time.Sleep(time.Millisecond) {
 	}
+}
+
+// digits fails the test unless these come, in that order.
+func (h *house) digits(want string) {
+	h.t.Helper()
+	got := ""
+	h.wait("digits", func(e *event.Event) bool {
+		if e.Type == event.DTMF {
+			got += e.Get("DTMF-Digit")
+		}
+		return len(got) == len(want)
+	})
+	if got != want {
+		h.t.Errorf("digits %q, want %q", got, want)
+	}
+}
+
+func TestInfo_DigitsThatOvertakeEachOther_KeepTheirOrder(t *testing.T) {
+	h, c, l := digitsHouse(t, Limits{Overtaken: patience})
 	for _, pair := range [][2]string{{"5", "7"}, {"1", "9"}} {
-		res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=" + pair[0] + "\r\n", "Signal=" + pair[1] + "\r\n"}, laterWaits)
+		res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=" + pair[0] + "\r\n", "Signal=" + pair[1] + "\r\n"}, l.waits)
 		ok(t, err)
 		for i, r := range res {
 			if r.StatusCode != 200 {
@@ -119,16 +141,65 @@ func TestInfo_DigitsThatOvertakeEachOther_KeepTheirOrder(t *testing.T) {
 			}
 		}
 	}
-	digits := ""
-	h.wait("four digits", func(e *event.Event) bool {
-		if e.Type == event.DTMF {
-			digits += e.Get("DTMF-Digit")
-		}
-		return len(digits) == 4
+	h.digits("5719")
+	ok(t, c.Hangup())
+}
+
+// The first of two digits is lost and comes again after a while.
+func TestInfo_DigitThatWasLost_IsWaitedFor(t *testing.T) {
+	h, c, l := digitsHouse(t, Limits{Overtaken: time.Millisecond, Repeated: patience})
+	res, err := c.Overtaken(wire.INFO, "application/dtmf-relay", [2]string{"Signal=5\r\n", "Signal=7\r\n"}, func() {
+		l.waits()
+		time.Sleep(50 * time.Millisecond)
 	})
-	if digits != "5719" {
-		t.Errorf("digits %q", digits)
+	ok(t, err)
+	if res[0].StatusCode != 200 || res[1].StatusCode != 200 {
+		t.Errorf("%d and %d, want 200", res[0].StatusCode, res[1].StatusCode)
 	}
+	h.digits("57")
+	ok(t, c.Hangup())
+}
+
+// A far end that leaves numbers out is waited for once.
+func TestInfo_NumbersLeftOut_DigitsCome(t *testing.T) {
+	h, c, l := digitsHouse(t, Limits{Overtaken: time.Millisecond, Repeated: 50 * time.Millisecond})
+	leaveOut := func() { l.mu.Lock(); l.handled--; l.mu.Unlock() }
+	leaveOut()
+	for _, digit := range []string{"5", "7"} {
+		if res := must[*wire.Response](t)(c.Request(wire.INFO, "application/dtmf-relay", "Signal="+digit+"\r\n")); res.StatusCode != 200 {
+			t.Errorf("digit %s: %d", digit, res.StatusCode)
+		}
+		l.mu.Lock()
+		skips := l.skips
+		l.mu.Unlock()
+		if !skips {
+			t.Error("it is not known to leave out numbers")
+		}
+		leaveOut()
+	}
+	h.digits("57")
+	ok(t, c.Hangup())
+}
+
+// What comes after a digit that waits does not wait as long, and costs no digit.
+func TestInfo_DigitThatWaits_IsNotLostToWhatComesAfterIt(t *testing.T) {
+	h, c, l := digitsHouse(t, Limits{Overtaken: time.Millisecond, Repeated: patience})
+	l.mu.Lock()
+	l.handled--
+	l.mu.Unlock()
+	digit := make(chan *wire.Response, 1)
+	go func() {
+		res, _ := c.Request(wire.INFO, "application/dtmf-relay", "Signal=5\r\n")
+		digit <- res
+	}()
+	l.waits()
+	if res := must[*wire.Response](t)(c.Request(wire.UPDATE, "", "")); res.StatusCode != 200 {
+		t.Errorf("UPDATE: %d", res.StatusCode)
+	}
+	if res := recv(t, digit); res == nil || res.StatusCode != 200 {
+		t.Errorf("INFO: %v", res)
+	}
+	h.digits("5")
 	ok(t, c.Hangup())
 }
 

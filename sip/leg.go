@@ -48,6 +48,7 @@ type leg struct {
 	remoteSeq uint32         // CSeq of the far end's last request
 	handled   uint32         // CSeq up to which the next request need not wait
 	moved     chan struct{}  // closed when handled grows; nil: nobody waits
+	skips     bool           // the far end was found to leave out numbers of CSeq
 	invite    *wire.Request  // that made the call, ours or theirs
 	tx        *wire.ServerTx // of the INVITE that is not answered yet
 	contact   string         // Contact value that we show

@@ -25,6 +25,9 @@ type Limits struct {
 	// Overtaken is how long a request inside a dialog waits for one that was sent
 	// before it, default 100 ms.
 	Overtaken time.Duration
+	// Repeated is how much longer an INFO over UDP waits for one that may be lost, since
+	// it comes again: default 500 ms (T1 of the far end).
+	Repeated time.Duration
 }
 
 func (l Limits) withDefaults() Limits {
@@ -51,6 +54,9 @@ func (l Limits) withDefaults() Limits {
 	count(&l.SourceWatches, 4000)
 	if l.Overtaken == 0 {
 		l.Overtaken = 100 * time.Millisecond
+	}
+	if l.Repeated == 0 {
+		l.Repeated = 500 * time.Millisecond
 	}
 	return l
 }
