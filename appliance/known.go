@@ -48,11 +48,11 @@ var knownParams = map[string]string{
  sip-ip sip-messages-respond-200-ok sip-options-respond-503-on-busy sip-port sip-subscribe-respond-200-ok sip-trace
  sip-user-ping-max sip-user-ping-min suppress-cng timer-t1x64 tls tls-only tls-sip-port tls-cert-dir tls-version tls-verify-policy tls-verify-date tls-verify-depth
  tls-verify-in-subjects tls-passphrase unregister-on-options-fail user-agent-filter ws-binding wss-binding
- user-agent-string username | debug watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params
+ user-agent-string username | debug ping-thread-frequency registration-thread-frequency rtp-autofix-timing rtp-notimer-during-bridge use-rtp-timer watchdog-enabled watchdog-step-timeout watchdog-event-timeout rtp-timer-name tls-bind-params
  dtmf-duration`,
 	"sofia.conf/gateway": `908-retry-seconds auth-username caller-id-in-from contact-host contact-in-ping contact-params context destination-prefix
  distinct-to expire-seconds extension extension-in-contact from-domain from-user gw-auth-acl outbound-proxy password ping ping-max
- ping-min proxy realm register register-proxy register-transport retry-seconds timeout-seconds username`,
+ ping-min ping-monitoring ping-user-agent proxy realm register register-proxy register-transport retry-seconds timeout-seconds username`,
 	"switch.conf": `max-sessions sessions-per-second loglevel event-heartbeat-interval switchname rtp-start-port rtp-end-port max-db-handles
  db-handle-timeout allow-shell allow_shell mailer-app mailer-app-args auto-create-schemas auto-clear-sql
  | min-dtmf-duration max-dtmf-duration default-dtmf-duration multiple-registrations colorize-console dialplan-timestamps

@@ -200,7 +200,7 @@ func (b *Box) registrations() [][]string {
 	var rows [][]string
 	for _, r := range b.phones.Registrations() {
 		rows = append(rows, []string{r.User, r.Realm, r.Token, r.URL, strconv.FormatInt(r.Expires.Unix(), 10),
-			r.NetworkIP, r.NetworkPort, r.NetworkProto, r.Hostname, r.Metadata})
+			r.NetworkIP, r.NetworkPort, r.NetworkProto, r.Hostname, ""}) // metadata: none
 	}
 	return rows
 }

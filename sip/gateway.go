@@ -37,6 +37,8 @@ type gatewaySettings struct {
 	prefix                            string
 	contactParams, contactHost        string
 	extensionInContact, contactInPing bool
+	pingAgent                         string // User-Agent of pings, "" is the profile's
+	pingMonitoring                    bool   // each answer to a ping, or none, is told
 	authACL                           string
 	vars                              []gatewayVar
 }
@@ -69,6 +71,7 @@ func readGateway(n *conf.Node, profileContext string) (string, *gatewaySettings,
 		registerProxy: p.Get("register-proxy"), callerIDInFrom: p.Bool("caller-id-in-from", false),
 		prefix: p.Get("destination-prefix"), contactParams: p.Get("contact-params"), contactHost: p.Get("contact-host"),
 		extensionInContact: p.Bool("extension-in-contact", false), contactInPing: p.Bool("contact-in-ping", false),
+		pingAgent: p.Get("ping-user-agent"), pingMonitoring: p.Bool("ping-monitoring", false),
 		distinctTo: p.Bool("distinct-to", false), authACL: p.Get("gw-auth-acl"),
 		context: or(p.Get("context"), or(profileContext, "default")),
 		expires: p.Int("expire-seconds", 3600),
@@ -257,20 +260,26 @@ func (g *Gateway) change(state gatewayState, up bool) {
 		g.since = time.Now()
 	}
 	g.state, g.isUp = state, up
+	g.tell(g.status, g.phrase)
+}
+
+// tell makes the event that says how the gateway stands; g.mu is held. status is what
+// the carrier said last, 0 for nothing.
+func (g *Gateway) tell(status int, phrase string) {
 	if !g.profile.wanted("sofia::gateway_state") {
 		return
 	}
 	e := event.New(event.Custom, "sofia::gateway_state")
 	e.Add("Gateway", g.name)
-	e.Add("State", string(state))
-	e.Add("Ping-Status", upText(up))
-	if host, port, ok := strings.Cut(g.network, "|"); ok && state == gwReged {
+	e.Add("State", string(g.state))
+	e.Add("Ping-Status", upText(g.isUp))
+	if host, port, ok := strings.Cut(g.network, "|"); ok && g.state == gwReged {
 		e.Add("Register-Network-IP", host)
 		e.Add("Register-Network-Port", port)
 	}
-	if g.status > 0 {
-		e.Add("Phrase", g.phrase)
-		e.Add("Status", strconv.Itoa(g.status))
+	if status > 0 {
+		e.Add("Phrase", phrase)
+		e.Add("Status", strconv.Itoa(status))
 	}
 	g.events = append(g.events, e)
 }

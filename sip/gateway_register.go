@@ -291,7 +291,8 @@ func (g *Gateway) ping() {
 	address := "<sip:" + host + ">"
 	req := g.profile.newRequest(wire.OPTIONS, t, address+";tag="+newTag(), address, call.NewUUID(), 1, 70)
 	put(req, field{"Contact", g.contact(addrOf(t.next))})
-	g.profile.identify(req)
+	s := g.profile.settings()
+	put(req, field{"User-Agent", or(g.set.pingAgent, s.agent)}, field{"Allow", s.allow()}, field{"Supported", s.supported()})
 	setBody(req, "", nil)
 	sent := time.Now()
 	g.profile.transact(req, nil, func(res *wire.Response, err error) {
@@ -307,6 +308,16 @@ func (g *Gateway) pinged(res *wire.Response, took time.Duration) {
 	good := res != nil && res.StatusCode < 600 && res.StatusCode != 408 && res.StatusCode != 503
 	g.mu.Lock()
 	defer g.unlock()
+	if g.set.pingMonitoring {
+		told := len(g.events)
+		defer func() {
+			if len(g.events) == told && res != nil {
+				g.tell(res.StatusCode, res.Reason)
+			} else if len(g.events) == told {
+				g.tell(408, phrase(408))
+			}
+		}()
+	}
 	g.pingSent = time.Time{}
 	g.nextPing = time.Now().Add(time.Duration(g.set.ping) * time.Second)
 	if good {

@@ -140,3 +140,22 @@ func TestDial_BadDestinations_Causes(t *testing.T) {
 func request(dial string) *call.DialRequest {
 	return &call.DialRequest{Data: strings.TrimPrefix(dial, "sofia/"), Vars: call.NewVars()}
 }
+
+func TestGatewayPing_UnderItsOwnName_AndEachAnswerIsTold(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	far := h.phone("1001")
+	g := newGateway(h.profile(), "carrier", &gatewaySettings{proxyHost: far.Addr().String(), expires: 3600, ping: 60, pingMin: 1, pingMax: 1,
+		transport: "udp", pingAgent: "Watchman", pingMonitoring: true})
+	for range 2 {
+		g.mu.Lock()
+		g.ping()
+		g.mu.Unlock()
+		if r := recv(t, far.Messages()); r.Method != wire.OPTIONS || header(r, "User-Agent") != "Watchman" {
+			t.Errorf("%s from %q", r.Method, header(r, "User-Agent"))
+		}
+		e := h.waitCustom("sofia::gateway_state")
+		if e.Get("Status") != "200" || e.Get("Ping-Status") != "UP" || e.Get("State") != "NOREG" {
+			t.Errorf("%s", e.Plain())
+		}
+	}
+}

@@ -181,7 +181,7 @@ func (l *leg) presentOffer(ch *call.Channel) []byte {
 	}
 	body, offered := sdp.Offer(d, prefs)
 	// A dynamic payload type that was agreed stays.
-	l.sound.offered, l.sound.local = offered, string(body)
+	l.sound.offered, l.sound.local, l.sound.muxOffer = offered, string(body), d.Mux
 	return body
 }
 

@@ -18,8 +18,11 @@ import (
 // sound is the media of a leg: its RTP session and what was negotiated.
 type sound struct {
 	session   *rtp.Session
-	browser   Peer   // instead of session where the far end speaks ICE and DTLS-SRTP
-	text      string // the far end's last offer, as it came
+	reports   time.Duration // interval of RTCP, 0: none
+	muxOffer  bool          // our last offer had rtcp-mux
+	mux       bool          // RTCP shares the port of RTP
+	browser   Peer          // instead of session where the far end speaks ICE and DTLS-SRTP
+	text      string        // the far end's last offer, as it came
 	sessionID int64
 	version   int64
 	offer     *sdp.Session // the far end's last description
@@ -81,8 +84,12 @@ func (l *leg) open(ch *call.Channel) (*rtp.Session, error) {
 		return l.sound.session, nil
 	}
 	s := l.profile.settings()
+	interval := rtcpInterval(ch, s)
+	if interval == 0 && ch.Get("rtcp_audio_interval_msec") == "" && offersMux(l.sound.offer) && mayMux(ch) {
+		interval = muxedReports
+	}
 	session, err := rtp.Listen(s.rtpIP, l.profile.stack.Ports, rtp.Options{
-		RTCP: rtcpInterval(ch, s),
+		RTCP: interval,
 		OnLatch: func(from, to netip.AddrPort) {
 			ch.SetPlain("remote_audio_ip_reported", from.Addr().String())
 			ch.SetPlain("remote_audio_port_reported", strconv.Itoa(int(from.Port())))
@@ -100,7 +107,7 @@ func (l *leg) open(ch *call.Channel) (*rtp.Session, error) {
 		}
 		return nil, call.CauseDestinationOutOfOrder
 	}
-	l.sound.session = session
+	l.sound.session, l.sound.reports = session, interval
 	now := time.Now().Unix()
 	l.sound.sessionID, l.sound.version = now, now
 	return session, nil
@@ -117,6 +124,28 @@ func rtcpInterval(ch *call.Channel, s *settings) time.Duration {
 	return s.rtcpInterval
 }
 
+// muxedReports is how often reports go to a far end that offered to have them on the
+// port of RTP, if nothing else is said.
+const muxedReports = 5 * time.Second
+
+// mayMux reports whether RTCP may share the port of RTP where the far end offers that.
+func mayMux(ch *call.Channel) bool {
+	v := ch.Get("rtcp_mux")
+	return v == "" || call.True(v)
+}
+
+func offersMux(s *sdp.Session) bool {
+	if s == nil {
+		return false
+	}
+	for i := range s.Media {
+		if _, ok := s.Media[i].Attribute("rtcp-mux"); ok && s.Media[i].Kind == "audio" {
+			return true
+		}
+	}
+	return false
+}
+
 // description is our side of an SDP; each call is a new version.
 func (l *leg) description(ch *call.Channel) sdp.Local {
 	s := l.profile.settings()
@@ -129,8 +158,9 @@ func (l *leg) description(ch *call.Channel) sdp.Local {
 		SessionID: l.sound.sessionID, Version: l.sound.version, Direction: l.sound.direction,
 		DigitsPayload: uint8(s.dtmfPayload), NoDigits: l.dtmfType(ch) != "rfc2833",
 	}
-	if rtcpInterval(ch, s) > 0 {
+	if l.sound.reports > 0 {
 		d.RTCPPort = d.Port + 1
+		d.Mux = ch.True("rtcp_mux") || l.sound.result.Mux && mayMux(ch)
 	}
 	return d
 }
@@ -161,7 +191,7 @@ func (l *leg) makeOffer(ch *call.Channel) ([]byte, error) {
 	}
 	body, offered := sdp.Offer(d, prefs)
 	l.mu.Lock()
-	l.sound.offered, l.sound.prefs, l.sound.local = offered, prefs, string(body)
+	l.sound.offered, l.sound.prefs, l.sound.local, l.sound.muxOffer = offered, prefs, string(body), d.Mux
 	l.mu.Unlock()
 	ch.SetPlain("rtp_local_sdp_str", string(body))
 	return body, nil
@@ -225,6 +255,7 @@ func (l *leg) takeAnswer(ch *call.Channel, text []byte) error {
 	}
 	l.mu.Lock()
 	l.sound.offer, l.sound.result, l.sound.agreed = answer, r, true
+	l.sound.mux = l.sound.muxOffer && r.Mux
 	l.mu.Unlock()
 	return nil
 }
@@ -246,6 +277,7 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 	if l.sound.secure.Suite != "" {
 		d.Crypto = []sdp.Crypto{l.sound.secured}
 	}
+	l.sound.mux = d.Mux && l.sound.result.Mux
 	body := sdp.Answer(d, l.sound.offer, l.sound.result)
 	l.sound.local = string(body)
 	l.mu.Unlock()
@@ -257,7 +289,7 @@ func (l *leg) writeAnswer(ch *call.Channel) ([]byte, error) {
 // spec/sip.md §8.4.
 func (l *leg) attach(ch *call.Channel) {
 	l.mu.Lock()
-	session, browser, r := l.sound.session, l.sound.browser, l.sound.result
+	session, browser, r, mux := l.sound.session, l.sound.browser, l.sound.result, l.sound.mux
 	peer := l.peer
 	l.mu.Unlock()
 	s := l.profile.settings()
@@ -292,6 +324,7 @@ func (l *leg) attach(ch *call.Channel) {
 			remote = netip.AddrPortFrom(a, uint16(l.sound.offer.Media[r.Media].Port))
 		}
 	}
+	session.SetControl(r.RemoteRTCP.Port(), mux)
 	if remote.IsValid() && !remote.Addr().IsUnspecified() {
 		threshold, _ := strconv.Atoi(ch.Get("rtp_auto_adjust_threshold"))
 		session.SetRemote(remote, rtp.Latch{

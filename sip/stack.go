@@ -303,7 +303,7 @@ type Registration struct {
 	Expires                 time.Time // with the late margin
 	NetworkIP, NetworkPort  string
 	NetworkProto            string
-	Hostname, Metadata      string
+	Hostname                string
 }
 
 // Registrations lists the bindings of all profiles by user.

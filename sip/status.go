@@ -85,6 +85,11 @@ func (p *Profile) fields() []profileField {
 		out = append(out, profileField{"TLS-URL", "tls-url", p.url("tls")},
 			profileField{"TLS-BIND-URL", "tls-bind-url", "sips:" + s.contactUser + "@" + hostText(s.sipIP) + ":" + strconv.Itoa(p.tlsPort) + ";transport=tls"})
 	}
+	for i, b := range []profileField{{"WS-BIND-URL     ", "ws-bind-url", "sip:%s@%s;transport=ws"}, {"WSS-BIND-URL     ", "wss-bind-url", "sips:%s@%s;transport=wss"}} {
+		if p.sockets[i] != nil {
+			out = append(out, profileField{b.label, b.element, fmt.Sprintf(b.value, s.contactUser, p.sockets[i].Addr())})
+		}
+	}
 	cng := ""
 	if !s.suppressCNG {
 		cng = "13"
@@ -114,6 +119,10 @@ func (p *Profile) fields() []profileField {
 func (p *Profile) status(b *strings.Builder) {
 	b.WriteString(line97 + "\n")
 	for _, f := range p.fields() {
+		if strings.HasSuffix(f.label, " ") { // of a width of its own
+			fmt.Fprintf(b, "%s\t%s\n", f.label, f.value)
+			continue
+		}
 		fmt.Fprintf(b, "%-17s\t%s\n", f.label, f.value)
 	}
 }

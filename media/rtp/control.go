@@ -40,7 +40,7 @@ func (s *Session) sendReport(bye bool) {
 		o.ts = s.lastTS + uint32(now.Sub(s.lastSent)*time.Duration(s.clock)/time.Second)
 	}
 	conn := s.rtcp
-	if conn == nil {
+	if conn == nil || s.mux {
 		conn = s.conn
 	}
 	b := o.append(s.buf[:0])

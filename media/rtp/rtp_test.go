@@ -225,8 +225,10 @@ func TestPorts_AreEvenAndAllUsedBeforeOneIsReused(t *testing.T) {
 func TestRTCP_ReportsReachEachOther(t *testing.T) {
 	for _, mux := range []bool{false, true} {
 		ports := newPorts(t)
-		o := Options{RTCP: 20 * time.Millisecond, Mux: mux}
+		o := Options{RTCP: 20 * time.Millisecond}
 		a, b := listen(t, ports, o), listen(t, ports, o)
+		a.SetControl(0, mux)
+		b.SetControl(a.Local().Port()+1, mux)
 		a.SetRemote(b.Local(), Latch{})
 		b.SetRemote(a.Local(), Latch{})
 		got := collect(b)
@@ -336,4 +338,49 @@ func TestRTCP_WhatWeWriteIsWhatWeRead(t *testing.T) {
 	if r.ssrc != 1 || !r.sender || r.ntp != 9 || !r.bye || len(r.blocks) != 1 || r.blocks[0] != want {
 		t.Errorf("got %+v", r)
 	}
+}
+
+// Where the reports of a Session go: beside RTP, to the port that the SDP names, or
+// to RTP's own.
+func TestRTCP_GoesWhereTheFarEndWantsIt(t *testing.T) {
+	for _, way := range []string{"beside", "named", "mux"} {
+		ports := newPorts(t)
+		far, named := listen(t, ports, Options{RTCP: time.Hour}), udpSocket(t)
+		s := listen(t, ports, Options{RTCP: 10 * time.Millisecond})
+		switch way {
+		case "named":
+			s.SetControl(named.LocalAddr().(*net.UDPAddr).AddrPort().Port(), false)
+		case "mux":
+			far.rtcp.Close()
+			s.SetControl(0, true)
+		}
+		s.SetRemote(far.Local(), Latch{})
+		far.SetRemote(s.Local(), Latch{})
+		if way == "named" {
+			b := make([]byte, 1500)
+			named.SetReadDeadline(time.Now().Add(patience))
+			if n, _, err := named.ReadFromUDPAddrPort(b); err != nil || !isRTCP(b[:n]) {
+				t.Errorf("the named port got %x, %v", b[:n], err)
+			}
+			continue
+		}
+		deadline := time.Now().Add(patience)
+		tick := time.NewTicker(5 * time.Millisecond)
+		defer tick.Stop()
+		for far.Counters().RTCP == 0 {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: no report", way)
+			}
+			<-tick.C
+		}
+	}
+}
+
+func udpSocket(t *testing.T) *net.UDPConn {
+	c, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(loopback, 0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
 }

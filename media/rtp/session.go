@@ -38,8 +38,6 @@ type Options struct {
 	ClockRate int
 	// RTCP is the interval of reports; 0 turns RTCP off.
 	RTCP time.Duration
-	// Mux carries RTCP on the RTP port (RFC 5761) instead of the next one.
-	Mux bool
 	// CNAME is what RTCP's SDES calls us; "" makes a random one.
 	CNAME string
 	// OnLatch is called from the reader's goroutine when the far end turns out to
@@ -97,6 +95,8 @@ type Session struct {
 	send     sync.Mutex
 	remote   netip.AddrPort
 	rtcpTo   netip.AddrPort
+	mux      bool   // RTCP goes to the RTP port
+	rtcpPort uint16 // where the SDP wants RTCP, 0: at the port beside RTP's
 	buf      [maxDatagram]byte
 	sent     uint32
 	octets   uint32
@@ -155,7 +155,7 @@ func (s *Session) open(sockets *udp.Group, port uint16) bool {
 	if s.conn, err = sockets.Listen(netip.AddrPortFrom(s.local.Addr(), port), s.datagram); err != nil {
 		return false
 	}
-	if s.opts.RTCP > 0 && !s.opts.Mux {
+	if s.opts.RTCP > 0 {
 		if s.rtcp, err = s.conn.Beside(netip.AddrPortFrom(s.local.Addr(), port+1), s.control); err != nil {
 			s.conn.Close()
 			return false
@@ -184,9 +184,9 @@ func (s *Session) SetRemote(addr netip.AddrPort, l Latch) {
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 	s.mu.Lock()
 	s.latch.set(addr, l)
-	actual := s.latch.remote
+	actual, learned := s.latch.remote, s.latch.learned
 	s.mu.Unlock()
-	s.aim(actual)
+	s.aim(actual, learned)
 }
 
 // SetClockRate sets the RTP clock in Hz for RTCP.
@@ -199,11 +199,24 @@ func (s *Session) SetClockRate(hz int) {
 	s.mu.Unlock()
 }
 
-// aim sets where packets are sent.
-func (s *Session) aim(to netip.AddrPort) {
+// SetControl sets where the far end wants RTCP: on the RTP port if mux was agreed
+// (RFC 5761), else at port of its host (RFC 3605), 0 for the one beside RTP's. A source
+// that was learned counts more than what the SDP says. SetRemote is called after it.
+func (s *Session) SetControl(port uint16, mux bool) {
+	s.send.Lock()
+	s.rtcpPort, s.mux = port, mux
+	s.send.Unlock()
+}
+
+// aim sets where packets are sent, as the SDP has it or as it was learned.
+func (s *Session) aim(to netip.AddrPort, learned bool) {
 	s.send.Lock()
 	s.remote, s.rtcpTo = to, to
-	if !s.opts.Mux && to.Port() < 65535 {
+	switch {
+	case s.mux:
+	case s.rtcpPort != 0 && !learned:
+		s.rtcpTo = netip.AddrPortFrom(to.Addr(), s.rtcpPort)
+	case to.Port() < 65535:
 		s.rtcpTo = netip.AddrPortFrom(to.Addr(), to.Port()+1)
 	}
 	s.send.Unlock()
@@ -337,7 +350,7 @@ func (s *Session) datagram(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	s.mu.Unlock()
 	if moved {
-		s.aim(from)
+		s.aim(from, true)
 		s.log.Info(fmt.Sprintf("Auto Changing audio port from %s to %s", before, from))
 		if s.opts.OnLatch != nil {
 			s.opts.OnLatch(before, from)

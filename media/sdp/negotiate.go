@@ -61,8 +61,6 @@ const (
 type Policy struct {
 	Mode   Mode
 	Secure Security
-	// Direction bounds what we answer; SendRecv does not.
-	Direction Direction
 }
 
 // Errors that become 488 Not Acceptable Here, cause INCOMPATIBLE_DESTINATION.
@@ -115,7 +113,7 @@ func Negotiate(offer *Session, prefs []codec.Pref, p Policy) (Result, error) {
 			continue
 		}
 		r := Result{Format: matches[0], Matches: matches, Media: i, Proto: m.Proto, Crypto: m.Crypto(), Level: offer.level(m)}
-		r.describe(offer, m, p.Direction)
+		r.describe(offer, m)
 		return r, nil
 	}
 	return Result{}, fmt.Errorf("%w: offered %s", ErrNoCodec, describeOffer(offer, lines))
@@ -301,9 +299,9 @@ func usablePtime(pref codec.Pref, wanted int) int {
 }
 
 // describe fills in what is not about the codec.
-func (r *Result) describe(s *Session, m *Media, limit Direction) {
+func (r *Result) describe(s *Session, m *Media) {
 	stated := s.Direction(m)
-	r.Direction = stated.Reverse().And(limit)
+	r.Direction = stated.Reverse()
 	r.Held = s.Held(m)
 	if r.Held && unspecified(m.Connection) {
 		r.Direction = r.Direction.And(RecvOnly)
@@ -392,7 +390,7 @@ func ReadAnswer(offered Offered, answer *Session) (Result, error) {
 		return Result{}, fmt.Errorf("%w: answered %s", ErrNoCodec, describeOffer(answer, lines))
 	}
 	r := Result{Format: matches[0], Matches: matches, Media: lines[0], Proto: m.Proto, Crypto: m.Crypto()}
-	r.describe(answer, m, SendRecv)
+	r.describe(answer, m)
 	for _, d := range offered.Digits {
 		if d.Clock == r.DigitsClock {
 			r.DigitsReceive = d.PayloadType

@@ -35,9 +35,8 @@ type Local struct {
 	DigitsPayload uint8
 	NoDigits      bool
 	ComfortNoise  bool // offer CN, payload type 13
-	// SessionAttributes and MediaAttributes are whole a-values to add: "fingerprint:sha-256 …".
-	SessionAttributes []string
-	MediaAttributes   []string
+	// MediaAttributes are whole a-values to add: "fingerprint:sha-256 …".
+	MediaAttributes []string
 }
 
 // Digits is one telephone-event entry of an offer.
@@ -139,9 +138,6 @@ func (l Local) head(b *strings.Builder) {
 	}
 	fmt.Fprintf(b, "v=0\r\no=%s %d %d IN %s %s\r\ns=%s\r\nc=IN %s %s\r\nt=0 0\r\n",
 		user, l.SessionID, l.Version, family(l.IP), l.IP, user, family(l.IP), l.IP)
-	for _, a := range l.SessionAttributes {
-		attribute(b, a)
-	}
 }
 
 func attribute(b *strings.Builder, value string) {
@@ -235,6 +231,9 @@ func Answer(l Local, offer *Session, r Result) []byte {
 		}
 		l.ComfortNoise = l.ComfortNoise && r.ComfortNoise == 13
 		l.Mux = l.Mux && r.Mux
+		if l.Mux && l.RTCPPort != 0 {
+			l.RTCPPort = l.Port
+		}
 		if r.Level.ID != 0 {
 			l.MediaAttributes = append(slices.Clip(l.MediaAttributes), r.Level.String())
 		}
