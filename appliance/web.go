@@ -31,6 +31,7 @@ const (
 type web struct {
 	box     *Box
 	handler http.Handler
+	crowd   *crowd
 	servers []*http.Server
 	serving sync.WaitGroup
 }
@@ -49,7 +50,7 @@ func (b *Box) newWeb(page, watch, verto, phones http.Handler) *web {
 	mux.Handle("/sip", phones)
 	newHTTPAPI(b).register(mux)
 	mux.Handle("/", page)
-	return &web{box: b, handler: mux}
+	return &web{box: b, handler: mux, crowd: newCrowd(b.log)}
 }
 
 // secured leads a browser that asks for the page over http to https, unless it calls
@@ -171,6 +172,7 @@ func (w *web) serve(port int, handler http.Handler, secure *tls.Config) error {
 		l = tls.NewListener(l, secure)
 	}
 	s := webServer(handler)
+	s.ConnState = w.crowd.follow
 	w.servers = append(w.servers, s)
 	w.serving.Add(1)
 	go func() {
