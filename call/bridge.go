@@ -42,6 +42,10 @@ func (c *Channel) endBridge() {
 	}
 }
 
+// Hear joins the channel's sound with that of a leg that is being called, before there
+// is a bridge.
+func (c *Channel) Hear(other *Channel) error { return media.Join(c.port, other.port) }
+
 // exchangeFor takes the B leg into CS_EXCHANGE_MEDIA, unless somebody has taken it
 // elsewhere since the bond was made.
 func (c *Channel) exchangeFor(tie *bond) bool {

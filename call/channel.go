@@ -96,6 +96,7 @@ type Channel struct {
 	breaks chan struct{}
 
 	outbound    bool
+	external    string       // ID of those who asked for the channel; guarded by sw.mu
 	module      string       // source module, "mod_sofia"
 	soundDigits atomic.Int32 // a media.Direction: see SoundDigits
 

@@ -62,6 +62,16 @@ func TestOriginate_ResultsAndTimes(t *testing.T) {
 		{"ringing is success", "{return_ring_ready=true}phone/ring 400;answer 900", 0, "phone/ring 400;answer 900", 400 * time.Millisecond},
 		{"delayed start", "{originate_delay_start=500}null/x", 0, "null/x", 500 * time.Millisecond},
 		{"retries", "{originate_retries=3,originate_retry_sleep_ms=2000}error/USER_BUSY", 0, "USER_BUSY", 4 * time.Second},
+		{"retries at a pace", "{originate_retries=3,originate_retry_min_period_ms=5000}phone/fail 1000 USER_BUSY", 0, "USER_BUSY", 11 * time.Second},
+		{"retries until a time", "{originate_retries=1000,originate_retry_timeout=10}phone/fail 2000 USER_BUSY", 0, "USER_BUSY", 12 * time.Second},
+		{"delayed leg is too late", "phone/answer 3000,[leg_delay_start=5]phone/answer 100", 0, "phone/answer 3000", 3 * time.Second},
+		{"delayed leg answers first", "phone/answer 9000,[leg_delay_start=5]phone/answer 100", 0, "phone/answer 100", 5100 * time.Millisecond},
+		{"delayed leg is called early", "phone/fail 1000 USER_BUSY,[leg_delay_start=5]phone/answer 100", 0, "phone/answer 100", 1100 * time.Millisecond},
+		{"only delayed legs", "[leg_delay_start=5,leg_timeout=3]phone/ring 10,[leg_delay_start=7]phone/answer 2000", 0, "phone/answer 2000", 4 * time.Second},
+		{"delayed leg has its own time", "phone/ring 10,[leg_delay_start=5,leg_timeout=4]phone/ring 20", 20 * time.Second, "NO_ANSWER", 20 * time.Second},
+		{"delayed leg is never called", "{originate_timeout=3}phone/ring 10,[leg_delay_start=5]null/x", 0, "NO_ANSWER", 3 * time.Second},
+		{"required leg fails", "[leg_required=true]phone/fail 200 CALL_REJECTED,phone/answer 900", 0, "CALL_REJECTED", 200 * time.Millisecond},
+		{"another leg than the required one fails", "[leg_required=true]phone/answer 900,phone/fail 200 CALL_REJECTED", 0, "phone/answer 900", 900 * time.Millisecond},
 		{"groups race", "phone/answer 900:_:phone/answer 300", 0, "phone/answer 300", 300 * time.Millisecond},
 		{"one group fails", "error/USER_BUSY:_:null/x", 0, "null/x", 0},
 		{"all groups fail", "error/USER_BUSY:_:phone/fail 100 CALL_REJECTED", 0, "CALL_REJECTED", 100 * time.Millisecond},
@@ -272,6 +282,128 @@ func TestOriginate_GroupConfirm_KeyDecides(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOriginate_GroupConfirm_TimesAndFiles asks a callee who answers after 3 s for a key,
+// which they press after 30 s or never.
+func TestOriginate_GroupConfirm_TimesAndFiles(t *testing.T) {
+	for _, c := range []struct {
+		name, vars, steps string
+		press             bool
+		result            string
+		took              time.Duration
+	}{
+		{"time is over", "originate_timeout=20", "answer 3000", true, "NO_ANSWER", 20 * time.Second},
+		{"no limit once answered", "originate_timeout=20,group_confirm_cancel_timeout=true", "answer 3000", true, "SUCCESS", 30 * time.Second},
+		{"no limit by its other name", "originate_timeout=20,group_confirm_timeout=0", "answer 3000", true, "SUCCESS", 30 * time.Second},
+		{"a time of its own", "originate_timeout=20,group_confirm_timeout=22", "answer 3000", true, "ALLOTTED_TIMEOUT", 25 * time.Second},
+		{"a time of its own that is enough", "originate_timeout=20,group_confirm_timeout=40,group_confirm_cancel_timeout=true", "answer 3000", true, "SUCCESS", 30 * time.Second},
+		{"a time of its own that is shorter", "originate_timeout=20,group_confirm_timeout=5", "answer 3000", true, "ALLOTTED_TIMEOUT", 8 * time.Second},
+		{"early media is no answer", "originate_timeout=20", "early 1000", true, "NO_ANSWER", 20 * time.Second},
+		{"asked in early media", "originate_timeout=40,group_confirm_early_ok=true", "early 1000", true, "SUCCESS", 30 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, b *box) {
+				began := time.Now()
+				a := b.run("a", "bridge {group_confirm_key=1,group_confirm_read_timeout=1000,group_confirm_error_file=tone_stream://%(500\\,0\\,440),"+c.vars+"}phone/"+c.steps, "park")
+				time.AfterFunc(30*time.Second, func() {
+					for _, ch := range b.sw.Channels() {
+						if ch != a && c.press {
+							press(ch, "1")
+						}
+					}
+				})
+				took := time.Duration(0)
+				for took == 0 && time.Since(began) < time.Minute {
+					b.after(100 * time.Millisecond)
+					if d := a.Get("originate_disposition"); d != "failure" && d != "" {
+						took = time.Since(began)
+						if d != c.result || took < c.took || took > c.took+1500*time.Millisecond {
+							t.Errorf("%s after %v, want %s after %v", d, took, c.result, c.took)
+						}
+					}
+				}
+				if took == 0 {
+					t.Error("nothing happened")
+				}
+				plays := strings.Count(strings.Join(b.of("b"), " "), "PLAYBACK_START")
+				asked := !strings.HasPrefix(c.name, "early media is no")
+				if (plays > 0) != asked {
+					t.Errorf("the error file was played %d times", plays)
+				}
+				if c.result == "SUCCESS" {
+					want(t, b.channel("b"), "group_confirm_key", "")
+				}
+			})
+		})
+	}
+}
+
+func TestOriginate_BridgeEarlyMedia_AlegHearsIt(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		a := b.run("a", "bridge {bridge_early_media=true}phone/early 500;fail 5000 USER_BUSY,phone/early 1000;answer 3000", "park")
+		b.after(2 * time.Second)
+		first := b.channel("b")
+		if a.Port().Peer() != first.Port() || a.Partner() != nil || a.Answered() || !a.Early() {
+			t.Fatalf("the A leg does not hear the first leg: peer %v, early %v", a.Port().Peer(), a.Early())
+		}
+		b.after(2 * time.Second)
+		if p := a.Partner(); p == nil || p == first || a.Port().Peer() != p.Port() {
+			t.Errorf("bridged with %v", p)
+		}
+	})
+}
+
+func TestOriginate_ExternalID(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		wait, _ := dialling(b, "{origination_external_id=order-7}null/x", originate.Options{})
+		ch, err := wait()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b.sw.Find("order-7") != ch {
+			t.Error("the channel is not found by its external ID")
+		}
+		if id := b.event("b", "CREATE").Get("Session-External-ID"); id != "order-7" {
+			t.Errorf("Session-External-ID is %q", id)
+		}
+		wait, _ = dialling(b, "{origination_external_id=order-7}null/x", originate.Options{})
+		if second, err := wait(); err != nil || second.Get("session_external_id") != "" || b.sw.Find("order-7") != ch {
+			t.Errorf("a second one took it: %v", err)
+		}
+		ch.Hangup(call.CauseNormalClearing)
+		b.after(time.Second)
+		if b.sw.Find("order-7") != nil {
+			t.Error("it is found after its end")
+		}
+		wait, _ = dialling(b, "{origination_external_id=order-7}null/x", originate.Options{})
+		if third, err := wait(); err != nil || b.sw.Find("order-7") != third {
+			t.Errorf("it is not free again: %v", err)
+		}
+	})
+}
+
+func TestHooks_AroundAnOriginate(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		a := b.run("a", "set execute_on_pre_originate=set before=1", "set execute_on_post_originate=set after=1",
+			"bridge {execute_on_post_originate='set peer=1'}phone/answer 100", "park")
+		b.after(time.Second)
+		want(t, a, "before", "1")
+		want(t, a, "after", "1")
+		want(t, b.channel("b"), "peer", "1")
+	})
+}
+
+func TestTransfer_MaxSessionTransfers(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *box) {
+		b.extension("loop", "transfer loop")
+		a := b.run("a", "set execute_on_blind_transfer=set moved=1", "set max_session_transfers=3", "transfer loop")
+		b.after(time.Second)
+		if n := strings.Count(b.applications("a"), "transfer("); a.Cause() != call.CauseExchangeRoutingError || n != 3 {
+			t.Errorf("%d transfers, %s", n, a.Cause())
+		}
+		want(t, a, "moved", "1")
+	})
 }
 
 func TestOriginate_WhilePaused_IsRefused(t *testing.T) {

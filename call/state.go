@@ -248,6 +248,7 @@ func (c *Channel) end() {
 	c.Fire(event.ChannelDestroy, nil, nil)
 	c.sw.mu.Lock()
 	delete(c.sw.channels, c.UUID())
+	delete(c.sw.external, c.external)
 	c.sw.mu.Unlock()
 	c.enter()
 	c.sw.Limits.leave()

@@ -86,8 +86,9 @@ type Switch struct {
 
 	mu       sync.RWMutex
 	channels map[string]*Channel
-	live     sync.WaitGroup // channel goroutines
-	jobs     sync.WaitGroup // background commands
+	external map[string]*Channel // by external ID
+	live     sync.WaitGroup      // channel goroutines
+	jobs     sync.WaitGroup      // background commands
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -264,16 +265,36 @@ func (sw *Switch) Go(fn func()) {
 	}()
 }
 
-// Find returns the channel with that UUID, or nil. As in the reference a channel
+// Find returns the channel with that UUID or external ID, or nil. As in the reference a channel
 // that was hung up is not found any more, though it still reports.
 func (sw *Switch) Find(uuid string) *Channel {
 	sw.mu.RLock()
 	c := sw.channels[uuid]
+	if c == nil {
+		c = sw.external[uuid]
+	}
 	sw.mu.RUnlock()
 	if c == nil || !c.Up() {
 		return nil
 	}
 	return c
+}
+
+// SetExternalID gives the channel an ID of those who asked for it: commands take it for
+// the UUID, and events show it as Session-External-ID. It fails if it is in use or
+// longer than 256 bytes. It is given before Start.
+func (c *Channel) SetExternalID(id string) bool {
+	c.sw.mu.Lock()
+	defer c.sw.mu.Unlock()
+	if id == "" || len(id) > 256 || c.external != "" || c.sw.channels[id] != nil || c.sw.external[id] != nil {
+		return false
+	}
+	if c.sw.external == nil {
+		c.sw.external = make(map[string]*Channel)
+	}
+	c.external, c.sw.external[id] = id, c
+	c.vars.Set("session_external_id", id)
+	return true
 }
 
 // Channels returns all live channels, oldest first.

@@ -12,8 +12,26 @@ import (
 	"github.com/switchlet/switchlet/media"
 )
 
-// maxTransfers bounds how often a call may be routed anew (max_forwards).
+// maxTransfers bounds how often a call may be routed anew where no variable does.
 const maxTransfers = 70
+
+// mayTransfer counts a transfer down in max_session_transfers, else in max_forwards, and
+// reports whether it is still allowed.
+func (c *Channel) mayTransfer() bool {
+	for _, name := range [...]string{"max_session_transfers", "max_forwards"} {
+		v := c.vars.Get(name)
+		if v == "" {
+			continue
+		}
+		n, err := strconv.ParseInt(v, 10, 32)
+		if err != nil || n <= 1 {
+			return false
+		}
+		c.vars.Set(name, strconv.FormatInt(n-1, 10))
+		return true
+	}
+	return true
+}
 
 // Transfer routes the channel anew: what runs is ended, and the dialplan is asked
 // for number. Empty dialplan and context keep the channel's (an inline dialplan
@@ -41,13 +59,14 @@ func (c *Channel) Transfer(number, dialplan, context string) error {
 	p.TransferSource = fmt.Sprintf("%d:%s:bl_xfer:%s/%s/%s", now.Unix(), NewUUID(), p.Destination, context, dialplan)
 	p.Times.ProfileCreated, p.Times.Transferred = now, now
 	c.mu.Unlock()
-	if p.Index > maxTransfers {
-		c.Log(LogWarning, "%s was transferred more than %d times", c.Name(), maxTransfers)
+	if p.Index > maxTransfers || !c.mayTransfer() {
+		c.Log(LogWarning, "%s was transferred too often", c.Name())
 		c.Hangup(CauseExchangeRoutingError)
 		return CauseExchangeRoutingError
 	}
 	c.vars.Set("transfer_source", p.TransferSource)
 	c.vars.Set("transfer_history", expand.Push(c.vars.Get("transfer_history"), p.TransferSource))
+	c.RunHooks("blind_transfer")
 	c.Log(LogNotice, "Transfer %s to %s[%s@%s]", c.Name(), dialplan, number, context)
 	ok := c.move(StateRouting, func() {
 		c.profiles = append(c.profiles, p)

@@ -60,10 +60,18 @@ func Dial(ctx context.Context, sw *call.Switch, text string, o Options) (*call.C
 		a.Set("DIALSTATUS", "INVALIDARGS")
 		a.Set("originated_legs", "")
 		a.Set("originate_causes", "")
+		a.RunHooks("pre_originate")
 	}
 	c, err := dialParsed(ctx, sw, d, o)
-	if a != nil && o.depth == 0 {
+	if o.depth > 0 {
+		return c, err
+	}
+	if c != nil {
+		c.RunHooks("post_originate")
+	}
+	if a != nil {
 		tell(a, c, err)
+		a.RunHooks("post_originate")
 	}
 	return c, err
 }
@@ -104,12 +112,23 @@ func dialParsed(ctx context.Context, sw *call.Switch, d *dialstring.Dial, o Opti
 	g := d.Groups[0]
 	shared := append(append(append([]call.Var(nil), o.Vars...), vars(d.Global)...), vars(g.Vars)...)
 	v := newSettings(o.Originator, shared)
-	tries := min(max(v.number("originate_retries", 1), 1), 100)
+	limit := v.seconds("originate_retry_timeout")
+	tries := max(v.number("originate_retries", 1), 1)
+	if limit <= 0 {
+		tries = min(tries, 100)
+	}
+	// period is the least time between the beginnings of two attempts.
+	period := time.Duration(min(max(v.number("originate_retry_min_period_ms", 0), 0), 300000)) * time.Millisecond
 	pause := time.Duration(min(max(v.number("originate_retry_sleep_ms", 1000), 500), 60000)) * time.Millisecond
 	var err error
+	begun := time.Now()
+	last := begun
 	for try := 0; try < tries; try++ {
-		if try > 0 && !idle(ctx, o.Originator, pause) {
-			break
+		if try > 0 {
+			if !idle(ctx, o.Originator, max(pause, period-time.Since(last))) || limit > 0 && time.Since(begun) > limit {
+				break
+			}
+			last = time.Now()
 		}
 		for _, legs := range g.Alternatives {
 			r := &race{sw: sw, opts: o, settings: v, shared: shared}

@@ -26,6 +26,7 @@ type race struct {
 	timedOut bool
 	stopBack func()
 	ringing  bool
+	early    *call.Channel // whose early media the A leg hears (bridge_early_media)
 }
 
 // leg is one runner.
@@ -37,6 +38,9 @@ type leg struct {
 	progress  time.Time
 	confirm   confirmState
 	confirmed chan bool
+	start     time.Time // of a leg that is still to be called (leg_delay_start)
+	required  bool      // its end is that of all legs (leg_required)
+	free      bool      // it may be confirmed after the time for all legs is over
 }
 
 type confirmState int
@@ -53,6 +57,7 @@ func (r *race) run(ctx context.Context, list []dialstring.Leg) (*call.Channel, e
 	r.stopBack = func() {}
 	defer func() {
 		r.stopBack()
+		r.unhear()
 		for _, l := range r.legs {
 			l.stop()
 		}
@@ -115,8 +120,15 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 		return err
 	}
 	r.dress(c, legVars, l.Endpoint)
-	runner := &leg{c: c, vars: legVars, confirmed: make(chan bool, 1)}
+	if id := legVars.Get("origination_external_id"); id != "" && !c.SetExternalID(id) {
+		c.Log(call.LogWarning, "Duplicate External ID!")
+	}
+	runner := &leg{c: c, vars: legVars, confirmed: make(chan bool, 1), required: legVars.True("leg_required")}
 	now := time.Now()
+	if s := seconds(legVars.Get("leg_delay_start")); s > 0 {
+		now = now.Add(time.Duration(s) * time.Second)
+		runner.start = now
+	}
 	if s := seconds(legVars.Get("leg_timeout")); s > 0 {
 		runner.deadline = now.Add(time.Duration(s) * time.Second)
 	}
@@ -128,7 +140,9 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	c.Fire(event.ChannelOutgoing, nil, nil)
 	p := c.Profile()
 	push(a, "originated_legs", c.UUID()+";"+p.CalleeName+";"+p.CalleeNumber)
-	c.Start()
+	if runner.start.IsZero() {
+		c.Start()
+	}
 	return nil
 }
 
@@ -327,11 +341,18 @@ func (r *race) fatal(cause call.Cause) bool {
 	return not
 }
 
+// end hangs the leg up, which goes through the end of its life even if it was never
+// called.
+func (l *leg) end(cause call.Cause) {
+	l.c.Hangup(cause)
+	l.c.Start()
+}
+
 // drop hangs up all legs but one.
 func (r *race) drop(keep *leg, cause call.Cause) {
 	for _, l := range r.legs {
 		if l != keep {
-			l.c.Hangup(cause)
+			l.end(cause)
 		}
 	}
 }
@@ -350,8 +371,11 @@ func (r *race) watch(ctx context.Context, deadline time.Time) (*call.Channel, er
 		now := time.Now()
 		if !now.Before(deadline) {
 			r.timedOut = true
-			r.drop(nil, call.CauseNoAnswer)
-			return nil, call.CauseNoAnswer
+			if !r.expire() {
+				return nil, call.CauseNoAnswer
+			}
+			deadline = now.Add(confirmLimit)
+			continue
 		}
 		next := deadline
 		if !progressBy.IsZero() && !r.ringing {
@@ -361,7 +385,7 @@ func (r *race) watch(ctx context.Context, deadline time.Time) (*call.Channel, er
 			}
 			next = earlier(next, progressBy)
 		}
-		next = r.legLimits(now, next)
+		next = r.legLimits(now, r.startDelayed(now, next))
 		t := time.AfterFunc(time.Until(next), r.wake)
 		err := r.await(ctx, a)
 		t.Stop()
@@ -402,20 +426,77 @@ func (r *race) legLimits(now, next time.Time) time.Time {
 		if !l.c.Up() {
 			continue
 		}
-		if !l.deadline.IsZero() && !l.c.Answered() {
+		if !l.deadline.IsZero() {
 			if !now.Before(l.deadline) {
-				l.c.Hangup(call.CauseAllottedTimeout)
+				l.end(call.CauseAllottedTimeout)
 				continue
 			}
 			next = earlier(next, l.deadline)
 		}
 		if !l.progress.IsZero() && !l.c.Ringing() && !l.c.MediaReady() {
 			if !now.Before(l.progress) {
-				l.c.Hangup(call.CauseProgressTimeout)
+				l.end(call.CauseProgressTimeout)
 				continue
 			}
 			next = earlier(next, l.progress)
 		}
+	}
+	return next
+}
+
+// confirmLimit bounds how long a callee may think about the key of a group
+// confirmation that group_confirm_cancel_timeout gives all the time.
+const confirmLimit = 24 * time.Hour
+
+// expire ends the legs whose time is over and reports whether any may go on.
+func (r *race) expire() bool {
+	left := false
+	for _, l := range r.legs {
+		if l.free && l.c.Up() {
+			left, l.free = true, false // until confirmLimit
+			continue
+		}
+		l.end(call.CauseNoAnswer)
+	}
+	return left
+}
+
+// startDelayed calls the legs whose leg_delay_start is over, and the first of them at
+// once when no other is left; it returns when to look again, next at the latest.
+func (r *race) startDelayed(now, next time.Time) time.Time {
+	var first time.Time
+	active := false
+	for _, l := range r.legs {
+		switch {
+		case l.start.IsZero():
+			active = active || l.c.Up()
+		case first.IsZero() || l.start.Before(first):
+			first = l.start
+		}
+	}
+	if first.IsZero() {
+		return next
+	}
+	ahead := time.Duration(0)
+	if !active && first.After(now) {
+		ahead = first.Sub(now)
+	}
+	for _, l := range r.legs {
+		if l.start.IsZero() {
+			continue
+		}
+		l.start = l.start.Add(-ahead)
+		for _, t := range [...]*time.Time{&l.deadline, &l.progress} {
+			if !t.IsZero() {
+				*t = t.Add(-ahead)
+			}
+		}
+		if now.Before(l.start) {
+			next = earlier(next, l.start)
+			continue
+		}
+		l.start = time.Time{}
+		l.c.Start()
 	}
 	return next
 }
@@ -435,8 +516,13 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 		switch {
 		case !c.Up():
 			l.stop()
+			c.Start() // hung up before it was called, it still has to end
 			r.causes = append(r.causes, c.Cause())
 			push(r.opts.Originator, "originate_causes", c.UUID()+";"+c.Cause().String())
+			if l.required {
+				r.drop(l, c.Cause())
+				return nil, c.Cause()
+			}
 			if r.fatal(c.Cause()) {
 				r.drop(l, call.CauseLoseRace)
 				if a := r.opts.Originator; a != nil && r.settings.on("hangup_on_single_reject") {
@@ -450,8 +536,15 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 			if r.confirm(l) {
 				return r.win(ctx, l)
 			}
+		case c.Early() && r.confirmKey(l) != "":
+			if (c.EarlyAllowed() || r.settings.on("group_confirm_early_ok")) && r.confirm(l) {
+				return r.win(ctx, l)
+			}
+			r.ring(ctx)
 		case c.Early() && (c.EarlyAllowed() || r.earlyCounts(c)):
 			return r.win(ctx, l)
+		case c.Early() && r.bridgesEarly():
+			r.hear(ctx, c)
 		case c.Ringing() || c.Early():
 			r.ring(ctx)
 			if r.settings.on("return_ring_ready") {
@@ -469,6 +562,8 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 
 func (r *race) earlyCounts(c *call.Channel) bool {
 	switch v := r.settings.get("ignore_early_media"); {
+	case r.bridgesEarly():
+		return false
 	case v == "", strings.EqualFold(v, "false"):
 		return c.MediaReady()
 	}
@@ -513,23 +608,21 @@ func (r *race) ring(ctx context.Context) {
 // confirm asks an answered leg for the key of group_confirm_key; true when there
 // is nothing to ask or it was pressed.
 func (r *race) confirm(l *leg) bool {
-	key := r.settings.get("group_confirm_key")
-	if v := l.vars.Get("group_confirm_key"); v != "" {
-		key = v
-	}
+	key := r.confirmKey(l)
 	if key == "" {
 		return true
 	}
-	file := l.vars.Get("group_confirm_file")
-	if file == "" {
-		file = r.settings.get("group_confirm_file")
+	ask := confirmation{key: key, file: r.legSetting(l, "group_confirm_file"), failure: r.legSetting(l, "group_confirm_error_file"), wait: 5 * time.Second}
+	if ms, err := strconv.Atoi(r.legSetting(l, "group_confirm_read_timeout")); err == nil && ms > 0 {
+		ask.wait = time.Duration(min(ms, int(confirmLimit/time.Millisecond))) * time.Millisecond
 	}
 	switch l.confirm {
 	case unconfirmed:
 		l.confirm = confirming
+		r.extend(l)
 		wake := r.wake
 		l.c.Post(&call.Message{Run: func(ctx context.Context, c *call.Channel) {
-			l.confirmed <- askConfirm(ctx, c, key, file)
+			l.confirmed <- ask.run(ctx, c)
 			wake()
 		}})
 		return false
@@ -537,11 +630,14 @@ func (r *race) confirm(l *leg) bool {
 		select {
 		case ok := <-l.confirmed:
 			if !ok {
-				l.c.Hangup(call.CauseNormalClearing)
+				l.end(call.CauseNormalClearing)
 				return false
 			}
 			l.confirm = confirmed
 			l.c.Set("group_dial_status", "winner")
+			for _, name := range [...]string{"key", "file", "error_file", "cancel_timeout", "read_timeout"} {
+				l.c.Set("group_confirm_"+name, "") // a call that this leg makes is not to be confirmed
+			}
 			return true
 		default:
 			return false
@@ -550,24 +646,91 @@ func (r *race) confirm(l *leg) bool {
 	return true
 }
 
-// askConfirm runs in the leg's goroutine.
-func askConfirm(ctx context.Context, c *call.Channel, key, file string) bool {
-	if strings.EqualFold(key, "exec") {
-		app, args, _ := strings.Cut(file, " ")
+// confirmKey is the key that a callee confirms with, "exec", or "" for none.
+func (r *race) confirmKey(l *leg) string { return r.legSetting(l, "group_confirm_key") }
+
+// legSetting is a variable of the leg, else of all legs or the A leg.
+func (r *race) legSetting(l *leg, name string) string {
+	v := l.vars.Get(name)
+	if v == "" {
+		v = r.settings.get(name)
+	}
+	if strings.EqualFold(v, "undef") {
+		return ""
+	}
+	return v
+}
+
+// extend gives a leg that is asked to confirm the time of group_confirm_timeout
+// (seconds, 0 for no limit), or all the time with group_confirm_cancel_timeout.
+func (r *race) extend(l *leg) {
+	text := r.legSetting(l, "group_confirm_timeout")
+	n, err := strconv.ParseInt(text, 10, 32)
+	switch {
+	case err == nil && n > 0:
+		l.deadline, l.free = time.Now().Add(time.Duration(n)*time.Second), true
+	case err == nil && n == 0, text == "" && call.True(r.legSetting(l, "group_confirm_cancel_timeout")):
+		l.deadline, l.free = time.Time{}, true
+	default:
+		return
+	}
+	l.progress = time.Time{}
+}
+
+// confirmation is what a callee is asked for.
+type confirmation struct {
+	key, file, failure string
+	wait               time.Duration
+}
+
+// run asks until the key is pressed; false if it never was.
+func (q confirmation) run(ctx context.Context, c *call.Channel) bool {
+	if strings.EqualFold(q.key, "exec") {
+		app, args, _ := strings.Cut(q.file, " ")
 		c.Execute(ctx, app, args)
 		return c.Up()
 	}
-	limit := 5 * time.Second
-	if ms, err := strconv.Atoi(c.Get("group_confirm_read_timeout")); err == nil && ms > 0 {
-		limit = time.Duration(ms) * time.Millisecond
-	}
 	for c.Ready() && ctx.Err() == nil {
-		digits, _ := c.ReadDigits(ctx, call.ReadOptions{Min: len(key), Max: len(key), File: file, Timeout: limit})
-		if digits == key {
+		digits, _ := c.ReadDigits(ctx, call.ReadOptions{Min: len(q.key), Max: len(q.key), File: q.file, Timeout: q.wait})
+		if digits == q.key {
 			return true
+		}
+		if q.failure != "" && c.Ready() {
+			if _, err := c.Play(ctx, q.failure, call.PlayOptions{}); err != nil {
+				c.Log(call.LogErr, "group_confirm_error_file %s: %v", q.failure, err)
+				q.failure = ""
+			}
 		}
 	}
 	return false
+}
+
+// bridgesEarly reports whether the A leg is to hear early media while the legs race.
+func (r *race) bridgesEarly() bool {
+	return r.opts.Originator != nil && r.settings.on("bridge_early_media")
+}
+
+// hear lets the A leg hear the early media of the first leg that has some.
+func (r *race) hear(ctx context.Context, c *call.Channel) {
+	a := r.opts.Originator
+	if r.early != nil || !c.MediaReady() {
+		return
+	}
+	if err := a.PreAnswer(ctx); err != nil {
+		return
+	}
+	r.stopBack()
+	r.ringing, r.early = true, c
+	if err := a.Hear(c); err != nil {
+		a.Log(call.LogErr, "Cannot join %s and %s: %v", a.Name(), c.Name(), err)
+	}
+}
+
+// unhear ends what hear began.
+func (r *race) unhear() {
+	if a := r.opts.Originator; a != nil && r.early != nil && a.Port().Peer() == r.early.Port() {
+		a.Port().Leave()
+	}
 }
 
 // substitute is a leg whose place another channel takes when it wins (endpoint
@@ -600,11 +763,14 @@ func (r *race) win(ctx context.Context, l *leg) (*call.Channel, error) {
 	}
 	r.drop(l, call.CauseLoseRace)
 	r.stopBack()
+	r.unhear()
 	a := r.opts.Originator
 	push(a, "originate_causes", l.c.UUID()+";NONE")
 	if s, ok := l.c.Leg().(substitute); ok && s.Substitute() != nil {
 		l.c.Hangup(call.CausePickedOff)
+		s.Substitute().Set("picked_up_uuid", l.c.UUID())
 		l = &leg{c: s.Substitute(), stop: func() {}}
+		l.c.RunHooks("pickup")
 	}
 	if !l.c.Answered() && l.c.Early() {
 		l.c.Set("originate_early_media", "true")
