@@ -206,6 +206,36 @@ func TestModify_Texts(t *testing.T) {
 	}
 }
 
+// A page that names its sound anew with each offer makes its connection no larger.
+func TestModify_NamesOfTheSoundArePiledUpNowhere(t *testing.T) {
+	b := newBox(t, nil)
+	p := b.login("1000", "secret", "s1")
+	_, w := b.dials(p, "m", "9196")
+	l := b.s.online("s1").mine("m")
+	l.mu.Lock()
+	pr := l.peer
+	l.mu.Unlock()
+	offer := w.offer()
+	for _, name := range []string{"x", "y", "z", "0"} {
+		text := strings.NewReplacer("a=mid:0", "a=mid:"+name, "BUNDLE 0", "BUNDLE "+name).Replace(offer)
+		r := p.result("verto.modify", fields{"action": "updateMedia", "sdp": text, "dialogParams": about("m", "")})
+		answer, _ := r["sdp"].(string)
+		if !strings.Contains(answer, "a=mid:"+name+"\r\n") {
+			t.Errorf("answer: %s", answer)
+		}
+		if name == "0" {
+			w.accept(answer)
+		}
+	}
+	if list := pr.pc.GetTransceivers(); len(list) != 1 {
+		t.Errorf("%d transceivers", len(list))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	go w.talk(ctx, 960)
+	w.hear(patience)
+}
+
 func TestInfo_DigitsVariablesCommandsAndBadMessages(t *testing.T) {
 	b := newBox(t, nil)
 	p := b.login("1000", "secret", "s1")

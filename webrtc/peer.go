@@ -101,9 +101,9 @@ func (p *peer) answer(ctx context.Context, offer *description, audio int, a *agr
 	if a.events.clock != 0 {
 		maps = append(maps, a.events)
 	}
-	mid := s.mid
+	mid := p.mid // once there is one it stays: pion keeps whatever it hears of
 	if mid == "" {
-		mid = "0"
+		mid = orElse(s.mid, "0")
 	}
 	setup, ours := "actpass", "active"
 	if s.setup == "active" {
