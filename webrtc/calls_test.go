@@ -442,8 +442,8 @@ func TestBroadcast_OfAProgram(t *testing.T) {
 	b := newBox(t, func(tree string) string {
 		return strings.Replace(tree, `<user id="1002">`, `<user id="guest7"><params><param name="password" value="secret"/></params></user><user id="1002">`, 1)
 	})
-	alice, guest := b.login("1000", "secret", "s1"), b.login("guest7", "secret", "g1")
-	const mine = "c0ffee00-0000-4000-8000-00000000000B"
+	const mine, tab = "c0ffee00-0000-4000-8000-00000000000B", "c0ffee00-0000-4000-8000-00000000000C"
+	alice, guest := b.login("1000", "secret", "s1"), b.login("guest7", "secret", tab)
 	b.dials(alice, mine, "park")
 	for _, p := range []*page{alice, guest} {
 		p.result("verto.subscribe", fields{"eventChannel": "demo.news"})
@@ -464,16 +464,31 @@ func TestBroadcast_OfAProgram(t *testing.T) {
 	}
 	say("demo.news", "")
 	say(mine, "")
-	say("g1", "")
+	say(tab, "")
 	say("demo.news", `,"sessid":"s1"`)
 	say("demo.news", `,"sessid":"nobody"`)
-	say("demo.news", `,"eventChannelSessid":"g1"`)
+	say("demo.news", `,"eventChannelSessid":"`+tab+`"`)
 	say("demo.other", "")
 	say("demo.news", `,"contentVisibility":"private"`) // whom the channel is allowed by name
-	b.s.permit(false, "g1 event_channels demo")
+	b.s.permit(false, tab+" event_channels demo")
 	say("demo.news", `,"contentVisibility":"private"`)
 	say("demo.news", `,"contentVisibility":"public"`)
+	// Who has the name of a channel, or a call of that name, takes nothing away from others.
+	b.dials(b.login("1000", "secret", "demo"), "news", "park")
+	alice.result("verto.subscribe", fields{"eventChannel": []string{"demo", "presence"}})
+	b.s.permit(true, "s1 event_channels news")
+	alice.result("verto.subscribe", fields{"eventChannel": "news"})
+	say("demo", "")
+	say("news", "")
 	told(alice, 1, 2, 4, 8, 9, 10)
+	for n := 11; n <= 12; {
+		e := alice.next("verto.event")
+		if data, _ := e["data"].(map[string]any); data["n"] == float64(n) {
+			n++
+		} else if data["n"] != nil {
+			t.Errorf("told of %v, want %d", e, n)
+		}
+	}
 	told(guest, 1, 3, 6, 8, 10)
 }
 

@@ -128,7 +128,7 @@ func (k *socket) broadcast(p params) (object, *failure) {
 	case strings.HasPrefix(name, "conference"):
 		k.server.conferenceBroadcast(k, name, p.object("data"))
 	case p.flag("localBroadcast") && mainName(name) != "presence" && mainName(name) != "FSevent":
-		k.server.publishTo(name, e)
+		k.server.relay(name, e)
 	}
 	return object{}, nil
 }
@@ -161,6 +161,12 @@ func (s *Server) unlisten(k *socket, name string) {
 // channel's main name.
 func (s *Server) publishTo(name string, e object) { s.publishIf(name, e, nil) }
 
+// relay is publishTo for what a page says: who is behind with reading misses it, since
+// others must not cost him his socket.
+func (s *Server) relay(name string, e object) {
+	s.publishIf(name, e, func(k *socket) bool { return !k.out.behind() })
+}
+
 // publishIf is publishTo for those whom may lets have it; nil lets everyone.
 func (s *Server) publishIf(name string, e object, may func(*socket) bool) {
 	names := []string{name}
@@ -183,8 +189,8 @@ func (s *Server) publishIf(name string, e object, may func(*socket) bool) {
 }
 
 // Broadcast sends a program's event, a JSON object, by its event channel: to the one
-// session that it names (sessid), that it or the channel is the identity of, or whose
-// call that is; otherwise to those who have subscribed. What is not public
+// session that it names (sessid), that it or the channel is the identity of, a UUID, or
+// whose call that is; otherwise to those who have subscribed. What is not public
 // (contentVisibility) reaches guests only where they are allowed the channel by name.
 func (s *Server) Broadcast(channel string, message []byte) {
 	e := members(message)
@@ -199,7 +205,7 @@ func (s *Server) Broadcast(channel string, message []byte) {
 	one := text("sessid")
 	if one == "" {
 		one = text("eventChannelSessid")
-		if one == "" {
+		if one == "" && isUUID(channel) { // a page can call itself "news"
 			one = channel
 		}
 		s.mu.Lock()

@@ -175,3 +175,57 @@ func TestInfo_VariablesOfACallAreBounded(t *testing.T) {
 	}
 	p.refused("verto.invite", fields{"sdp": strings.Repeat("x", maxDescription+1), "dialogParams": about("x", "wait")}, "CALL ERROR")
 }
+
+// A page that does not read loses what others say, not its socket.
+func TestSocket_OthersCannotMakeItOverflow(t *testing.T) {
+	b := newBox(t, nil)
+	talker := b.login("1000", "secret", "s1")
+	victim := &socket{server: b.s, account: &account{uid: "1002@test"}, sessid: "s2", out: outbox{wake: make(chan struct{}, 1)},
+		subs: map[string]int64{}, sanction: map[string]bool{}}
+	victim.ctx, victim.cancel = context.WithCancel(t.Context())
+	b.s.mu.Lock()
+	b.s.sockets[victim], b.s.sessions["s2"] = struct{}{}, victim
+	b.s.mu.Unlock()
+	b.s.listenTo(victim, "demo")
+	b.dials(talker, "c", "park")
+	until(t, "the call to rest", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return slices.ContainsFunc(b.events, func(e *event.Event) bool { return e.Type == event.ChannelPark })
+	})
+	b.s.listenTo(victim, "presence")
+	b.s.conferenceEvent(inRoom("add-member", "m", "1", "member"))
+	b.s.listenTo(victim, "conference-chat.3000@test")
+	b.s.online("s1").grant("conference-chat.3000@test")
+	long := strings.Repeat("x", 1000)
+	e := event.New(event.Message, "")
+	e.Add("to", "1002@test")
+	e.SetBody(long)
+	victim.hear()
+	for what, say := range map[string]func(){
+		"broadcasts": func() {
+			talker.result("verto.broadcast", fields{"eventChannel": "demo", "localBroadcast": true, "data": long})
+		},
+		"chat": func() {
+			talker.result("verto.broadcast", fields{"eventChannel": "conference-chat.3000@test", "data": fields{"action": "send", "message": long}})
+		},
+		"presence":    func() { b.s.replayPresence("presence") },
+		"messages":    func() { _ = b.s.Deliver(t.Context(), e) },
+		"of the call": func() { _ = (&leg{server: b.s, uuid: "m", uid: "1002@test", socket: victim}).Message(t.Context(), e) },
+	} {
+		victim.out.take()
+		say()
+		if list, _ := victim.out.take(); len(list) == 0 {
+			t.Errorf("%s: it is told nothing", what)
+		}
+		victim.out.put(make([]byte, sendBytes-1))
+		say()
+		if victim.ctx.Err() != nil {
+			t.Fatalf("%s: its socket is closed", what)
+		}
+	}
+	if err := b.s.Deliver(t.Context(), e); err != errBehind {
+		t.Errorf("a message more: %v", err)
+	}
+	b.s.detach(victim)
+}

@@ -170,16 +170,23 @@ func shown(e *event.Event, to string) object {
 // ErrNobody is returned by Deliver when no browser of that user is there.
 var ErrNobody = errors.New("verto: no browser of that user is logged in")
 
+// errBehind is returned for a message that a browser has no room for.
+var errBehind = errors.New("verto: the browser does not read its messages")
+
 // Deliver shows a text message to every browser of the user (user@domain) whom its
 // header "to" names.
 func (s *Server) Deliver(_ context.Context, e *event.Event) error {
 	user := e.Get("to")
 	sockets := s.socketsOf(user)
-	for _, k := range sockets {
-		k.request("verto.info", shown(e, user))
-	}
 	if len(sockets) == 0 {
 		return ErrNobody
+	}
+	sent := false
+	for _, k := range sockets {
+		sent = k.pass("verto.info", shown(e, user)) || sent
+	}
+	if !sent {
+		return errBehind
 	}
 	return nil
 }

@@ -388,8 +388,14 @@ func (l *leg) Display(_ context.Context, name, number string) error {
 
 // Message shows a text message in the browser (call.Messenger).
 func (l *leg) Message(_ context.Context, e *event.Event) error {
-	if !l.tell("verto.info", shown(e, l.uid)) {
+	l.mu.Lock()
+	k := l.socket
+	l.mu.Unlock()
+	switch {
+	case k == nil:
 		return call.ErrNoLeg
+	case !k.pass("verto.info", append(object{{"callID", l.uuid}}, shown(e, l.uid)...)):
+		return errBehind
 	}
 	return nil
 }

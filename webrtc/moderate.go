@@ -32,8 +32,8 @@ func (s *Server) conferenceBroadcast(k *socket, channel string, data params) {
 		if data.text("action") == "send" {
 			text, _ := data["message"].(string)
 			a := k.who()
-			s.publishTo(channel, object{{"eventChannel", channel}, {"data", object{{"direction", "outbound"}, {"message", text},
-				{"fromDisplay", orElse(a.displayName(), a.id)}, {"from", a.uid}, {"type", orElse(data.text("type"), "message")}}}})
+			s.relay(channel, object{{"eventChannel", channel}, {"data", object{{"direction", "outbound"}, {"message", text[:min(len(text), maxChat)]},
+				{"fromDisplay", orElse(a.displayName(), a.id)}, {"from", a.uid}, {"type", orElse(data.brief("type"), "message")}}}})
 		}
 	case "mod":
 		if data.text("application") == "conf-control" {

@@ -27,6 +27,13 @@ func (o *outbox) put(data []byte) bool {
 	return true
 }
 
+// behind reports whether so much waits that what is not needed is better left out.
+func (o *outbox) behind() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.list) >= sendQueue/2 || o.bytes >= sendBytes/2
+}
+
 func (o *outbox) signal() {
 	select {
 	case o.wake <- struct{}{}:

@@ -44,7 +44,9 @@ var presenceHeaders = [...]struct{ member, header string }{
 }
 
 // presenceEvent turns a change of call state into an event on presence.<id>.
-func (s *Server) presenceEvent(e *event.Event) {
+func (s *Server) presenceEvent(e *event.Event) { s.presenceTo(e, s.publishTo) }
+
+func (s *Server) presenceTo(e *event.Event, publish func(name string, e object)) {
 	id := e.Get("Channel-Presence-ID")
 	if id == "" {
 		return
@@ -61,11 +63,11 @@ func (s *Server) presenceEvent(e *event.Event) {
 		}
 	}
 	name := "presence." + id
-	s.publishTo(name, object{{"data", data}, {"eventChannel", name}})
+	publish(name, object{{"data", data}, {"eventChannel", name}})
 }
 
 // replayPresence fires the present state of the calls that a new subscription to
-// "presence" or "presence.<id>" is about.
+// "presence" or "presence.<id>" is about, to all who have subscribed.
 func (s *Server) replayPresence(name string) {
 	_, id, one := strings.Cut(name, ".")
 	for _, c := range s.sw.Channels() {
@@ -76,7 +78,7 @@ func (s *Server) replayPresence(name string) {
 		e := event.New(event.ChannelCallstate, "")
 		e.Add("Original-Channel-Call-State", c.CallState().String())
 		c.AddTo(e)
-		s.presenceEvent(e)
+		s.presenceTo(e, s.relay)
 	}
 }
 

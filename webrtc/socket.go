@@ -268,6 +268,16 @@ func (k *socket) request(method string, p object) {
 	k.send(object{{"jsonrpc", "2.0"}, {"id", k.server.serno.Add(1)}, {"method", method}, {"params", p}})
 }
 
+// pass sends a request that tells what somebody else says, unless the page is behind with
+// reading: others must not cost it its socket.
+func (k *socket) pass(method string, p object) (sent bool) {
+	if k.out.behind() {
+		return false
+	}
+	k.request(method, p)
+	return true
+}
+
 // send queues a message. A client that does not read is dropped.
 func (k *socket) send(v any) {
 	data, err := json.Marshal(v)

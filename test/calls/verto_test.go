@@ -162,9 +162,10 @@ func TestVerto_BlindTransfer(t *testing.T) {
 func TestVerto_ProgramSpeaksToAPage(t *testing.T) {
 	b := vertoBox(t)
 	alice := openTab(t, b, "1000", "alice")
-	alice.call("one", "9196")
+	const one = "c0ffee00-0000-4000-8000-00000000000D"
+	alice.call(one, "9196")
 	alice.next("verto.answer")
-	if out := b.API(t, b.ESL(t), `event_channel_broadcast {"eventChannel":"one","data":{"say":"hello"}}`); out != "+OK message sent\n" {
+	if out := b.API(t, b.ESL(t), `event_channel_broadcast {"eventChannel":"`+one+`","data":{"say":"hello"}}`); out != "+OK message sent\n" {
 		t.Errorf("%q", out)
 	}
 	e := alice.next("verto.event")
