@@ -276,6 +276,25 @@ func TestRecovery_ReplacedSocketHasNoCalls(t *testing.T) {
 	}
 }
 
+// The page is back before the end of its old socket has reached its calls.
+func TestRecovery_PageIsFasterThanTheEndOfItsSocket(t *testing.T) {
+	b := newBox(t, nil)
+	p := b.login("1000", "secret", "s1")
+	p.result("verto.invite", fields{"sdp": newBrowser(t, pion.MimeTypeOpus, 48000, 2).offer(), "dialogParams": about("kept", "park")})
+	p.next("verto.answer")
+	until(t, "the answer", func() bool { c := b.sw.Find("kept"); return c != nil && c.Answered() })
+	old := b.s.online("s1")
+	b.s.mu.Lock()
+	delete(b.s.sessions, "s1") // as detach begins
+	b.s.mu.Unlock()
+	q := b.login("1000", "secret", "s1")
+	q.next("verto.clientReady")
+	b.s.detachCalls("s1", old) // as it goes on
+	if offer := q.next("verto.attach"); offer["callID"] != "kept" {
+		t.Errorf("attach: %v", offer)
+	}
+}
+
 // Many pages at once lose their sockets, take their calls over before and after the
 // old socket is gone, answer or never answer, and leave nothing in the end.
 func TestRecovery_ManyAtOnceOverAndOver(t *testing.T) {

@@ -158,6 +158,19 @@ func (s *Server) detachCalls(sessid string, k *socket) {
 			l.ch.Log(call.LogNotice, "%s: the browser is gone, waiting %d s for it", l.ch.Name(), s.settings().detach)
 		}
 	}
+	// A page that signed in meanwhile was offered only what had lost its socket by then.
+	if next := s.online(sessid); next != nil && next != k && next.welcomed() {
+		for _, l := range legs {
+			l.offerAttach(next)
+		}
+	}
+}
+
+// welcomed reports whether the calls of the session were offered, or are just now.
+func (k *socket) welcomed() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ready
 }
 
 // online returns the socket of a session, or nil.
