@@ -20,6 +20,7 @@ type callee struct {
 	conn   *net.UDPConn
 	peer   net.Addr
 	invite *wire.Request
+	seen   map[string]bool // by method and branch: requests that came
 }
 
 // callee makes one that the phone calls, and returns it with the INVITE received.
@@ -27,7 +28,7 @@ func (h *house) callee(caller *phone.Phone) (*phone.Call, *callee) {
 	h.t.Helper()
 	conn := must[*net.UDPConn](h.t)(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	h.t.Cleanup(func() { conn.Close() })
-	c := &callee{t: h.t.(*testing.T), conn: conn}
+	c := &callee{t: h.t.(*testing.T), conn: conn, seen: map[string]bool{}}
 	out := must[*phone.Call](h.t)(caller.Dial("77" + strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)))
 	c.invite = c.next(wire.INVITE)
 	return out, c
@@ -46,11 +47,17 @@ func (c *callee) read() wire.Message {
 	return must[wire.Message](c.t)(wire.NewParser().ParseSIP(buf[:n]))
 }
 
-// next is the next request with that method; others are passed over.
+// next is the next request with that method; others are passed over, and those that
+// come again, but an ACK, which has to.
 func (c *callee) next(method wire.RequestMethod) *wire.Request {
 	c.t.Helper()
 	for {
-		if r, ok := c.read().(*wire.Request); ok && r.Method == method {
+		r, ok := c.read().(*wire.Request)
+		if !ok || r.Method != method {
+			continue
+		}
+		if key := string(method) + param(r.Via().Params, "branch"); method == wire.ACK || !c.seen[key] {
+			c.seen[key] = true
 			return r
 		}
 	}
@@ -88,7 +95,7 @@ func (c *callee) ask(method wire.RequestMethod, seq int, fork, body string) *wir
 	r.SetBody([]byte(body))
 	c.say(r.String())
 	for {
-		if res, ok := c.read().(*wire.Response); ok && res.StatusCode >= 200 {
+		if res, ok := c.read().(*wire.Response); ok && res.StatusCode >= 200 && res.CSeq().SeqNo == uint32(seq) {
 			return res
 		}
 	}
@@ -152,7 +159,7 @@ func (h *house) allAnswered() {
 	}
 }
 
-const impatient = `<param name="timer-T1X64" value="700"/>`
+const impatient = `<param name="timer-T1X64" value="2000"/>`
 
 // A phone that is switched off while it rings says nothing to CANCEL, others only 200.
 func TestOutbound_CancelledAndNoFinalResponse_Forgotten(t *testing.T) {
