@@ -216,7 +216,8 @@ func (l *leg) Answer(ctx context.Context) error {
 	if offer != nil {
 		return nil
 	}
-	return l.awaitAnswer(ctx, ch, acked)
+	// A transfer does not take the 200 back.
+	return l.awaitAnswer(ch.Context(), ch, acked)
 }
 
 // awaitAnswer takes the SDP of the ACK to our offer.

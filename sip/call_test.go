@@ -223,3 +223,20 @@ func TestBridge_CalleeAnswersRightAfterEarlyMedia_CallerIsAnswered(t *testing.T)
 		ok(t, in.WaitEnd())
 	}
 }
+
+// A caller without an offer may take long until it acknowledges our answer, which has
+// ours (RFC 3725): that it is sent elsewhere meanwhile leaves it answered.
+func TestAnswer_TransferBeforeTheACK_CallIsAnswered(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	late := make(chan struct{})
+	c := must[*phone.Call](t)(h.phone("1000", noOffer, func(o *phone.Options) { o.LateACK = late }).Dial("9196"))
+	recv(t, c.Done())
+	ok(t, h.sw.Channels()[0].Transfer("9198", "", ""))
+	close(late)
+	if heard := must[phone.Heard](t)(c.Listen(440, 500*time.Millisecond)); heard.Level < 0.02 {
+		t.Errorf("the tone is heard at %.3f", heard.Level)
+	}
+	h.waitType(event.ChannelAnswer)
+	ok(t, c.Hangup())
+	h.nothingLeft()
+}

@@ -44,8 +44,9 @@ type Call struct {
 	ended    chan struct{}      // closed when the call is over
 	early    chan *sip.Response // 1xx that want a PRACK
 	pracks   chan *sip.Request
-	lose     int // PRACKs that are not answered
-	assure   int // RSeq of the answer to the next re-INVITE, 0: it is a 200
+	ackBody  []byte // SDP of the ACK, where the INVITE had none
+	lose     int    // PRACKs that are not answered
+	assure   int    // RSeq of the answer to the next re-INVITE, 0: it is a 200
 	reinvite chan *sip.Request
 	notify   chan *sip.Request
 	once     sync.Once
@@ -287,21 +288,39 @@ func (c *Call) accept(res *sip.Response) {
 		c.target = h.Address.String()
 	}
 	c.mu.Unlock()
-	if len(res.Body()) > 0 {
+	switch s, err := sdp.Parse(res.Body()); {
+	case len(res.Body()) == 0:
+	case !c.phone.NoOffer:
 		c.Sound.answered(res.Body())
+	case err == nil:
+		if body, err := c.Sound.answer(s, sdp.SendRecv); err == nil {
+			c.mu.Lock()
+			c.ackBody = body
+			c.mu.Unlock()
+		}
 	}
 	c.ack(res)
 }
 
 func (c *Call) ack(res *sip.Response) {
+	if c.phone.LateACK != nil {
+		select {
+		case <-c.phone.LateACK:
+		default:
+			return // the 2xx comes again
+		}
+	}
 	c.mu.Lock()
-	target := c.target
+	target, body := c.target, c.ackBody
 	c.mu.Unlock()
 	a, err := c.phone.request(sip.ACK, target, c.local, res.To().Value(), c.id, res.CSeq().SeqNo)
 	if err != nil {
 		return
 	}
-	a.SetBody(nil)
+	if len(body) > 0 {
+		a.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+	}
+	a.SetBody(body)
 	c.phone.transport.WriteMsg(a)
 }
 

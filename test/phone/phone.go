@@ -47,7 +47,9 @@ type Options struct {
 	// Require; "" says nothing. Acknowledging is the test's: Call.Prack.
 	Reliable string
 	NoOffer  bool // an INVITE has no SDP
-	Proves   bool // a challenge inside a call is answered
+	// LateACK lets a 2xx wait for its ACK until it is closed; nil: it does not wait.
+	LateACK <-chan struct{}
+	Proves  bool // a challenge inside a call is answered
 	// Crypto is the suite of SRTP (RFC 4568) that is offered and wanted:
 	// AES_CM_128_HMAC_SHA1_80 or AEAD_AES_128_GCM; "" is plain RTP. Best offers it with
 	// RTP/AVP, else it is RTP/SAVP.
