@@ -79,6 +79,48 @@ func TestReinvite_NoCommonCodec_488AndCallStays(t *testing.T) {
 	ok(t, c.Hangup())
 }
 
+// A running call takes up another codec (uuid_media_reneg), and keeps its own where the
+// far end does not want it.
+func TestRenegotiate_AnotherCodec(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	out, in := h.pair()
+	var leg call.Renegotiator
+	for _, ch := range h.sw.Channels() {
+		if ch.Outbound() {
+			leg = ch.Leg().(call.Renegotiator)
+		}
+	}
+	ok(t, leg.Renegotiate(t.Context(), "=PCMA", true))
+	if body := string(recv(t, in.Reinvites()).Body()); !strings.Contains(body, "PCMA") || strings.Contains(body, "PCMU") {
+		t.Errorf("offered %s", body)
+	}
+	if f := in.Format(); f.Codec == nil || f.Codec.Name != "PCMA" {
+		t.Errorf("the phone speaks %v", f)
+	}
+	for name, codecs := range map[string]string{"unknown": "NOSUCH", "refused": "G722"} {
+		if err := leg.Renegotiate(t.Context(), codecs, false); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+	out.Say(440, 0.5)
+	in.Say(880, 0.5)
+	for freq, c := range map[float64]*phone.Call{440: in, 880: out} {
+		c.Forget()
+		if heard := must[phone.Heard](t)(c.Listen(freq, 300*time.Millisecond)); heard.Level < 0.1 || heard.Power < 0.25 {
+			t.Errorf("%v Hz is heard at %.2f of %.2f, %d gaps", freq, heard.Level, heard.Power, heard.Gaps)
+		}
+	}
+	ok(t, leg.Renegotiate(t.Context(), "PCMU,PCMA", false))
+	recv(t, in.Reinvites()) // the refused one
+	if body := string(recv(t, in.Reinvites()).Body()); !strings.Contains(body, "PCMA") || !strings.Contains(body, "PCMU") {
+		t.Errorf("offered %s", body)
+	}
+	if f := in.Format(); f.Codec == nil || f.Codec.Name != "PCMU" {
+		t.Errorf("the phone speaks %v", f)
+	}
+	ok(t, out.Hangup())
+}
+
 func TestInfo_Digit_ReachesTheCall(t *testing.T) {
 	for _, way := range []houseOptions{
 		{params: `<param name="liberal-dtmf" value="true"/>`},

@@ -12,6 +12,7 @@ import (
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media"
+	"github.com/switchlet/switchlet/media/codec"
 	"github.com/switchlet/switchlet/media/sdp"
 )
 
@@ -39,6 +40,35 @@ func (l *leg) Hold(ctx context.Context, on bool) error {
 	}
 	l.sound.direction = direction
 	l.mu.Unlock()
+	return l.reinvite(ctx, ch)
+}
+
+// Renegotiate offers the far end other codecs by re-INVITE (call.Renegotiator): those
+// of codecs, or all that the leg would offer a new call. A refusal leaves the call as it
+// is. Calls of browsers keep their codec.
+func (l *leg) Renegotiate(ctx context.Context, codecs string, _ bool) error {
+	ch := l.channel()
+	l.mu.Lock()
+	able := ch != nil && l.state >= legAnswered && l.state != legEnded && l.sound.browser == nil && l.sound.session != nil
+	l.mu.Unlock()
+	if !able {
+		return call.ErrNotReady
+	}
+	if codecs = strings.TrimPrefix(codecs, "="); codecs != "" {
+		if prefs, _ := codec.ParseList(ch.Switch().Media.Codecs(), codecs); len(prefs) == 0 {
+			return errors.New("sip: no such codec: " + codecs)
+		}
+		ch.Set("absolute_codec_string", "")
+		ch.Set("codec_string", "="+codecs)
+	}
+	l.mu.Lock()
+	l.sound.anew = true
+	l.mu.Unlock()
+	defer func() {
+		l.mu.Lock()
+		l.sound.anew = false
+		l.mu.Unlock()
+	}()
 	return l.reinvite(ctx, ch)
 }
 
@@ -146,7 +176,8 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 	}
 }
 
-// presentOffer is an offer of the codec in force.
+// presentOffer is an offer of the codec in force, or of all that the leg prefers now if
+// they are negotiated anew.
 func (l *leg) presentOffer(ch *call.Channel) []byte {
 	prefs := l.preferences(ch)
 	l.mu.Lock()
@@ -167,6 +198,9 @@ func (l *leg) presentOffer(ch *call.Channel) []byte {
 	defer l.mu.Unlock()
 	f := l.sound.result.Format
 	for i, p := range prefs {
+		if l.sound.anew {
+			break
+		}
 		if p.Codec == f.Codec {
 			p.Ptime = f.Ptime
 			prefs = append(prefs[:0:0], p)

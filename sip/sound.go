@@ -29,6 +29,7 @@ type sound struct {
 	offered   sdp.Offered  // what our last offer had
 	result    sdp.Result
 	agreed    bool
+	anew      bool          // codecs are negotiated anew
 	local     string        // our last description
 	direction sdp.Direction // that we want; not SendRecv while we hold the far end
 	prefs     []codec.Pref
