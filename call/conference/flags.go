@@ -23,6 +23,7 @@ const (
 	flagGhost
 	flagJoinOnly
 	flagSecondScreen
+	flagTalkData
 )
 
 // roomFlag is a set of properties that a room has from the start.
@@ -47,6 +48,7 @@ var memberWords = [...]memberWord{
 	{"skip-dtmf", flagSkipDTMF}, {"moderator", flagModerator}, {"nomoh", flagNoMOH}, {"endconf", flagEndconf},
 	{"mandatory_member_endconf", flagMandatoryEndconf}, {"mintwo", flagMinTwo}, {"ghost", flagGhost},
 	{"join-only", flagJoinOnly}, {"second-screen", flagSecondScreen | flagMute | flagDeaf},
+	{"talk-data-events", flagTalkData},
 }
 
 type roomWord struct {

@@ -37,6 +37,7 @@ type member struct {
 
 	// The room's own.
 	talking bool
+	reports talkReports
 	held    bool
 	queue   []*track // files that he hears
 	entered *entry   // in the room's journal
@@ -125,6 +126,7 @@ func (r *Room) add(m *member) error {
 	if !m.silent {
 		r.fire("add-member", "", m)
 	}
+	r.watchTalk(m)
 	r.welcome(m, members)
 	r.presence()
 	return nil

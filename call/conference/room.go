@@ -300,10 +300,11 @@ func (r *Room) talked(seat *mix.Member, on bool) {
 		m.play(sound, false)
 	case on:
 		m.talking = true
+		m.reports.began()
 		r.fire("start-talking", "start-talking", m)
 	case m.talking:
 		m.talking = false
-		r.fire("stop-talking", "stop-talking", m)
+		r.fireWith("stop-talking", "stop-talking", m, talkHeaders(seat.Talk()), nil)
 	}
 }
 

@@ -2,6 +2,7 @@ package conference
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -407,5 +408,38 @@ func TestGate_TalkEndsAndEnergyIsSet(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 		synctest.Wait()
+	})
+}
+
+func TestTalk_IsCounted_AndReportedWhereTheFlagAsks(t *testing.T) {
+	inHouse(t, func(h *house) {
+		a := h.call("a", 440, "talk@full+flags{talk-data-events}")
+		b := h.call("b", 0, "talk@full")
+		time.Sleep(21 * time.Second)
+		var reports, ends []*event.Event
+		a.say(0)
+		time.Sleep(2 * time.Second)
+		for _, e := range h.take() {
+			switch e.Get("Action") {
+			case "talk-report":
+				reports = append(reports, e)
+			case "stop-talking":
+				ends = append(ends, e)
+			}
+		}
+		if len(reports) != 2 || reports[0].Get("talk-detects") != "1" || reports[1].Get("talk-detect-duration") != "10000" || reports[1].Get("talk-detect-avg") != "10000.000000" {
+			t.Errorf("%d reports: %v", len(reports), reports)
+		}
+		if len(ends) != 1 {
+			t.Fatalf("%d ends", len(ends))
+		}
+		frames, _ := strconv.Atoi(ends[0].Get("talking-total-packets"))
+		hits, _ := strconv.Atoi(ends[0].Get("talking-gate-hits"))
+		energy, _ := strconv.ParseFloat(ends[0].Get("talking-average-energy"), 64)
+		if frames-hits != 40 || hits < 900 || ends[0].Get("talking-duration-ms") != strconv.Itoa(20*frames) || energy < 1000 || energy > 20000 {
+			t.Errorf("%s", ends[0].Plain())
+		}
+		a.hangup()
+		b.hangup()
 	})
 }

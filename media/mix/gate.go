@@ -1,5 +1,7 @@
 package mix
 
+import "math"
+
 // Figures of the talk detection (spec/conference.md §9).
 const (
 	hangover  = 40  // frames below the gate that end talking: 800 ms
@@ -29,10 +31,21 @@ type gate struct {
 	frames int
 	above  int
 	energy float64 // sum of the scores above the gate
+	change float64 // sum of the differences between them and the scores before
+
+	past Talk // the last one that ended by itself
+}
+
+// Talk is what was counted from the moment when a member began to talk until he
+// ended.
+type Talk struct {
+	Frames, Above  int     // in all, the 800 ms of silence that ended it among them, and above the gate
+	Energy, Change float64 // of those above the gate: mean magnitude, and its mean change from one frame to the next
 }
 
 // hear takes the score of a frame and reports whether talking began or ended.
 func (g *gate) hear(score int) (changed bool) {
+	before := g.last
 	g.last = score
 	g.average = min(0.2*float64(score)+0.8*g.average, topScore)
 	g.open = score > g.level
@@ -55,6 +68,7 @@ func (g *gate) hear(score int) (changed bool) {
 	if g.talking {
 		g.above++
 		g.energy += float64(score)
+		g.change += math.Abs(float64(score - before))
 		return false
 	}
 	g.under++
@@ -62,13 +76,15 @@ func (g *gate) hear(score int) (changed bool) {
 		return false
 	}
 	g.talking, g.over, g.under = true, 0, 0
-	g.frames, g.above, g.energy = 1, 1, float64(score)
+	g.frames, g.above, g.energy, g.change = 1, 1, float64(score), 0
 	return true
 }
 
 // end ends talking, and learns the level from it.
 func (g *gate) end() {
 	g.talking, g.over, g.under = false, 0, 0
+	n := float64(max(g.above, 1))
+	g.past = Talk{Frames: g.frames, Above: g.above, Energy: g.energy / n, Change: g.change / n}
 	if g.auto > 0 && g.frames > autoAfter && g.above > 0 && (g.frames-g.above)*100 > g.frames {
 		g.level = min(int(0.75*g.energy/float64(g.above)), g.auto)
 	}
@@ -78,6 +94,7 @@ func (g *gate) end() {
 // one.
 func (g *gate) reset() (changed bool) {
 	changed = g.talking
+	g.past = Talk{}
 	g.talking, g.over, g.under, g.average, g.open = false, 0, 0, 0, false
 	return changed
 }

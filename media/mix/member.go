@@ -233,6 +233,12 @@ func (m *Member) SetMuteDetect(on bool) { m.set(func() { m.muteDetect = on }) }
 // Talking reports whether the member talks.
 func (m *Member) Talking() bool { return m.flag(func() bool { return m.gate.talking }) }
 
+// Talk returns what was counted of the member's last talk, nothing if it was cut short.
+func (m *Member) Talk() (t Talk) {
+	m.set(func() { t = m.gate.past })
+	return t
+}
+
 // LastTalking returns when the member was last above the gate; zero if never.
 func (m *Member) LastTalking() (t time.Time) {
 	m.set(func() { t = m.lastTalk })
