@@ -17,7 +17,7 @@ import (
 )
 
 // programLimit bounds one run of a program with a browser.
-const programLimit = 90 * time.Second
+const programLimit = 150 * time.Second
 
 // early has an extension that sounds before it answers, and answers when it hears
 // the digit 5; and one that is a phone without anything behind it.
@@ -75,7 +75,7 @@ func handset(t *testing.T, b *box.Box, user string) *phone.Phone {
 // hears waits until a call's sound has a tone.
 func hears(t *testing.T, c *phone.Call, hz float64) {
 	t.Helper()
-	box.Eventually(t, 20*time.Second, "the phone hears the tone", func() bool {
+	box.Eventually(t, patience, "the phone hears the tone", func() bool {
 		c.Forget()
 		h, err := c.Listen(hz, 300*time.Millisecond)
 		return err == nil && h.Level > 0.05
@@ -95,7 +95,7 @@ func TestPage_EchoDigitsAndHold(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	var digits, sources []string
-	w.until("end of the call", 15*time.Second, func(e *esl.Event) bool {
+	w.until("end of the call", patience, func(e *esl.Event) bool {
 		if e.Name() == "DTMF" {
 			digits, sources = append(digits, e.Get("DTMF-Digit")), append(sources, e.Get("DTMF-Source"))
 		}
@@ -141,7 +141,7 @@ func TestPage_ReloadAndSecondTabKeepTheCall(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %+v", err, h)
 			}
-			w.until("end of the call", 15*time.Second, named("CHANNEL_DESTROY"))
+			w.until("end of the call", patience, named("CHANNEL_DESTROY"))
 			created := 0
 			for _, e := range w.seen {
 				if e.Name() == "CHANNEL_CREATE" {
@@ -282,7 +282,7 @@ func TestPage_AsksBeforeATransfer(t *testing.T) {
 		t.Error(err)
 	}
 	refused := rings(third)
-	box.Eventually(t, 20*time.Second, "the waiting phone no longer hears the page", func() bool {
+	box.Eventually(t, patience, "the waiting phone no longer hears the page", func() bool {
 		caller.Forget()
 		h, err := caller.Listen(440, 300*time.Millisecond)
 		return err == nil && h.Level < 0.01
@@ -372,7 +372,7 @@ func TestClients_OfOthers(t *testing.T) {
 				t.Errorf("calling: %v %+v", err, out)
 			}
 			digits := ""
-			w.until("end of the call", 15*time.Second, func(e *esl.Event) bool {
+			w.until("end of the call", patience, func(e *esl.Event) bool {
 				if e.Name() == "DTMF" {
 					digits += e.Get("DTMF-Digit")
 				}

@@ -313,7 +313,7 @@ func waitFor(t *testing.T, w *watch, d time.Duration) {
 func judgeFarEnd(t *testing.T, far *box.Box, timing bool) {
 	t.Helper()
 	file := filepath.Join(far.Data, "recordings", "far.wav")
-	box.Eventually(t, 10*time.Second, "the carrier's recording", func() bool {
+	box.Eventually(t, patience, "the carrier's recording", func() bool {
 		info, err := os.Stat(file)
 		return err == nil && info.Size() > 8000
 	})
@@ -332,10 +332,17 @@ func judgeFarEnd(t *testing.T, far *box.Box, timing bool) {
 	if !timing {
 		return
 	}
-	for _, gap := range sound.Gaps(middle, rate, -45) {
-		if gap > 60*time.Millisecond {
-			t.Errorf("the far end hears a gap of %v", gap)
+	// A machine that has other things to do makes a hole here and there; what is wrong
+	// with the switch makes them all the time.
+	pieces, holed := 0, 0
+	for piece := range slices.Chunk(middle, rate) {
+		pieces++
+		if slices.ContainsFunc(sound.Gaps(piece, rate, -45), func(gap time.Duration) bool { return gap > 60*time.Millisecond }) {
+			holed++
 		}
+	}
+	if 2*holed > pieces {
+		t.Errorf("the far end hears gaps of more than 60 ms in %d of %d seconds", holed, pieces)
 	}
 }
 

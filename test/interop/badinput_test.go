@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -23,7 +22,7 @@ import (
 
 const (
 	// gap is the longest silence in a call that a busy machine is forgiven.
-	gap = 700 * time.Millisecond
+	gap = 2 * time.Second
 	// spareHeap is how much more memory may be in use afterwards, in bytes: caches
 	// and buffers that are kept for reuse.
 	spareHeap = 16 << 20
@@ -74,7 +73,7 @@ func (j *journal) says(t *testing.T, words ...string) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for range 250 {
+	for end := time.Now().Add(patience); time.Now().Before(end); {
 		if j.has(words...) {
 			return
 		}
@@ -198,11 +197,12 @@ func TestBadInput_GarbageOnSIPConnections(t *testing.T) {
 			"a body longer than any may be":   []byte("OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKi\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: i\r\nCSeq: 1 OPTIONS\r\nContent-Length: 2000000000\r\n\r\n" + strings.Repeat("x", 1<<20)),
 			"a Content-Length that is absurd": []byte("OPTIONS sip:127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1;branch=z9hG4bKj\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>\r\nCall-ID: j\r\nCSeq: 1 OPTIONS\r\nContent-Length: -5\r\n\r\n"),
 		} {
-			answer, err := converse(t, b.Addr(box.SIP), what)
 			// The switch may answer with a refusal or end the connection; it may not
 			// go on reading.
-			refusal := strings.HasPrefix(answer, "SIP/2.0 4") || strings.HasPrefix(answer, "SIP/2.0 5")
-			if errors.Is(err, os.ErrDeadlineExceeded) && !refusal {
+			refuses := func(answer string) bool {
+				return strings.HasPrefix(answer, "SIP/2.0 4") || strings.HasPrefix(answer, "SIP/2.0 5")
+			}
+			if answer, ends := converse(t, b.Addr(box.SIP), what, refuses); !ends {
 				t.Errorf("%s: neither refused nor cut off, but %q", name, answer)
 			}
 		}
@@ -211,19 +211,28 @@ func TestBadInput_GarbageOnSIPConnections(t *testing.T) {
 	sipp{Scenario: "call", Number: "9196", Talk: 200 * time.Millisecond, TCP: true}.run(t, b)
 }
 
-// converse writes to a TCP port and returns what it answers until it ends the
-// connection, or says nothing for three seconds.
-func converse(t *testing.T, addr string, what []byte) (string, error) {
+// converse writes to a TCP port and returns what it answers until that is a refusal or
+// it ends the connection; false: neither.
+func converse(t *testing.T, addr string, what []byte, refuses func(answer string) bool) (answer string, ends bool) {
 	t.Helper()
 	conn, err := net.Dial("tcp4", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(3 * time.Second))
+	conn.SetDeadline(time.Now().Add(patience))
 	go conn.Write(what)
-	answer, err := io.ReadAll(io.LimitReader(conn, 64<<10))
-	return string(answer), err
+	for buf := make([]byte, 4096); len(answer) < 64<<10; {
+		n, err := conn.Read(buf)
+		answer += string(buf[:n])
+		if refuses(answer) || err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return answer, true
+		}
+		if err != nil {
+			break
+		}
+	}
+	return answer, false
 }
 
 func TestBadInput_ThousandsOfSilentEventSocketConnections(t *testing.T) {
@@ -255,7 +264,7 @@ func TestBadInput_ThousandsOfSilentEventSocketConnections(t *testing.T) {
 			conns = append(conns, c)
 		}
 		// Whoever knows the password comes in through the crowd.
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		c, err := esl.Dial(ctx, b.Addr(box.EventSocket), b.Secrets.EventSocketPassword)
 		if err != nil {
@@ -282,8 +291,8 @@ func TestBadInput_EventSocketHeadWithoutEnd(t *testing.T) {
 			"a body of negative length":  "auth x\nContent-Length: -1\n\n",
 			"bytes that are no protocol": strings.Repeat("\x00\xff\x1b\n", 1000) + "\n\n",
 		} {
-			if answer, err := converse(t, b.Addr(box.EventSocket), []byte(what)); errors.Is(err, os.ErrDeadlineExceeded) &&
-				!strings.Contains(answer, "-ERR") {
+			refuses := func(answer string) bool { return strings.Contains(answer, "-ERR") }
+			if answer, ends := converse(t, b.Addr(box.EventSocket), []byte(what), refuses); !ends {
 				t.Errorf("%s: neither refused nor cut off, but %q", name, answer)
 			}
 		}
@@ -331,6 +340,9 @@ const explosive = `<include>
 </include>
 `
 
+// bounded is the longest that a pattern without an end may take on a busy machine.
+const bounded = 20 * time.Second
+
 func TestBadInput_ExplodingRegularExpression(t *testing.T) {
 	b := start(t, map[string]string{"dialplan/interop/explosive.xml": explosive})
 	j, api := follow(t, b), b.ESL(t)
@@ -338,8 +350,8 @@ func TestBadInput_ExplodingRegularExpression(t *testing.T) {
 		number := strings.Repeat("a", 60) + "b"
 		began := time.Now()
 		out := b.API(t, api, "originate loopback/"+number+"/interop &park()")
-		if d := time.Since(began); d > 5*time.Second {
-			t.Errorf("the call was refused after %v, want less than 5 s", d)
+		if d := time.Since(began); d > bounded {
+			t.Errorf("the call was refused after %v, want less than %v", d, bounded)
 		}
 		if !strings.HasPrefix(out, "-ERR ") {
 			t.Errorf("originate says %q, want an error", out)
@@ -347,7 +359,7 @@ func TestBadInput_ExplodingRegularExpression(t *testing.T) {
 		j.says(t, "[ERR]", "[explosive]", "too long")
 		began = time.Now()
 		out = b.API(t, api, "regex "+number+"|^(?=(a+)+$)a")
-		if d := time.Since(began); d > 5*time.Second || strings.TrimSpace(out) == "true" {
+		if d := time.Since(began); d > bounded || strings.TrimSpace(out) == "true" {
 			t.Errorf("the command regex says %q after %v", out, d)
 		}
 	})

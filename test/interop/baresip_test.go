@@ -83,6 +83,15 @@ func TestBaresip_HoldAndResume(t *testing.T) {
 	heard := pieces(z.heard(), 440)
 	// What lasts is the tone, the hold without it, the tone again.
 	heard = slices.DeleteFunc(heard, func(p piece) bool { return p.lasts < 500*time.Millisecond })
+	// What a busy machine cut in two is one.
+	for i := 1; i < len(heard); {
+		if a, b := &heard[i-1], heard[i]; a.tone == b.tone {
+			a.lasts, a.loud = a.lasts+b.lasts, a.loud || b.loud
+			heard = slices.Delete(heard, i, i+1)
+			continue
+		}
+		i++
+	}
 	if len(heard) == 4 && !heard[0].tone {
 		heard = heard[1:] // before the first packet
 	}

@@ -98,7 +98,7 @@ func TestSIPp_ChallengesOfStrangersAreNotAnswered(t *testing.T) {
 		t.Errorf("originate said %q", out)
 	}
 	thief.wait(t)
-	if n := thief.count(t, "INVITE "); n != 1 {
+	if n := thief.different(t, "INVITE "); n != 1 {
 		t.Errorf("%d INVITEs reached the thief, want 1", n)
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is the longest that a test waits for one thing.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // interopPlan is a context without the extensions that conf/default runs for every
 // call, so that the order of events shows what a test dials and nothing else.

@@ -163,6 +163,27 @@ func (r *running) count(t *testing.T, first string) int {
 	return n
 }
 
+// different is count without what came once more, because the answer to it took its
+// time: the same message of the same transaction.
+func (r *running) different(t *testing.T, first string) int {
+	t.Helper()
+	text, err := os.ReadFile(r.messages)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, within := map[string]bool{}, false
+	for line := range strings.Lines(string(text)) {
+		if strings.HasPrefix(line, first) {
+			within = true
+		} else if _, branch, found := strings.Cut(line, "branch="); within && found {
+			branch, _, _ = strings.Cut(strings.TrimSpace(branch), ";")
+			seen[branch] = true
+			within = false
+		}
+	}
+	return len(seen)
+}
+
 // header is the first line of the messages that begins so.
 func (r *running) header(t *testing.T, name string) string {
 	t.Helper()

@@ -46,8 +46,8 @@ func TestSIPp_WrongPasswordIsRefusedAfterOneChallenge(t *testing.T) {
 	call := sipp{Scenario: "wrong_password", Number: "9196", Password: "nonsense"}.start(t, b)
 	call.wait(t)
 	for first, want := range map[string]int{"SIP/2.0 407": 1, "SIP/2.0 403": 1, "INVITE ": 2} {
-		if got := call.count(t, first); got != want {
-			t.Errorf("%d times %q, want %d", got, first, want)
+		if got := call.different(t, first); got != want {
+			t.Errorf("%d different %q, want %d", got, first, want)
 		}
 	}
 	if out := b.API(t, b.ESL(t), "show calls count"); !strings.HasPrefix(strings.TrimSpace(out), "0 total.") {
@@ -65,7 +65,7 @@ func TestSIPp_Registers(t *testing.T) {
 	}
 	wrong := sipp{Scenario: "register_wrong", User: "1004", Password: "nonsense"}.start(t, b)
 	wrong.wait(t)
-	if n := wrong.count(t, "SIP/2.0 401"); n != 1 {
+	if n := wrong.different(t, "SIP/2.0 401"); n != 1 {
 		t.Errorf("%d challenges, want 1", n)
 	}
 }
@@ -81,7 +81,7 @@ func TestSIPp_TwoHundredCallsAllSucceed(t *testing.T) {
 	b := start(t, nil)
 	api := b.ESL(t)
 	sipp{Scenario: "call", Number: "9196", Calls: 200, Rate: 25, Talk: time.Second}.run(t, b)
-	box.Eventually(t, 5*time.Second, "all calls are gone", func() bool {
+	box.Eventually(t, patience, "all calls are gone", func() bool {
 		return strings.HasPrefix(strings.TrimSpace(b.API(t, api, "show channels count")), "0 total.")
 	})
 }
@@ -167,7 +167,7 @@ func TestSIPp_HoldAndResume(t *testing.T) {
 	b := start(t, nil)
 	w, near, far := observe(t, b), newVoice(t), newVoice(t)
 	callee := sipp{Scenario: "answer", RTP: far.port()}.start(t, b)
-	caller := sipp{Scenario: "hold", User: "7000", RTP: near.port(), Talk: 1200 * time.Millisecond,
+	caller := sipp{Scenario: "hold", User: "7000", RTP: near.port(), Talk: 3 * time.Second,
 		Number: fmt.Sprintf("after-%d", callee.port)}.start(t, b)
 	near.talk(t, w.awaitName("CHANNEL_BRIDGE", ""), 500)
 	far.talk(t, w.leg("outbound"), 900)
