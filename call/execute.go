@@ -305,7 +305,9 @@ func (c *Channel) executeExtension(ctx context.Context) {
 		if !more {
 			break
 		}
-		c.runAction(ctx, action)
+		if ctx.Err() == nil {
+			c.Execute(ctx, action.App, action.Data)
+		}
 		c.serveUrgent(ctx)
 	}
 	if c.Up() {
@@ -343,14 +345,8 @@ func (c *Channel) executeZombies() {
 	}
 	for _, a := range ext.Actions {
 		if app := c.sw.Application(a.App); app != nil && app.Flags&Zombie != 0 {
-			c.runAction(c.sw.ctx, a)
+			c.Execute(c.sw.ctx, a.App, a.Data)
 		}
-	}
-}
-
-func (c *Channel) runAction(ctx context.Context, a Action) {
-	for n := max(a.Loops, 1); n > 0 && ctx.Err() == nil; n-- {
-		c.Execute(ctx, a.App, a.Data)
 	}
 }
 
@@ -418,7 +414,7 @@ func (c *Channel) ExecuteExtension(ctx context.Context, number, dialplan, contex
 			break
 		}
 		c.Log(LogNotice, "Execute [depth=%d] %s(%s)", depth, a.App, a.Data)
-		c.runAction(ctx, a)
+		c.Execute(ctx, a.App, a.Data)
 	}
 	return nil
 }

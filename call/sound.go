@@ -20,8 +20,6 @@ type PlayOptions struct {
 	Event func(*media.Playback, *event.Event) bool
 	// Start is the first sample, at the rate of the channel.
 	Start int64
-	// Limit ends the playback; 0 is none (playback_timeout_sec).
-	Limit time.Duration
 	// Volume is -4 to 4, in the steps of the playback's control of that name.
 	Volume int
 }
@@ -167,7 +165,7 @@ func (c *Channel) playOne(ctx context.Context, uri string, o PlayOptions) (bool,
 	}
 	about = append(about, Var{"Playback-File-Path", uri})
 	c.clearBreak()
-	limit := o.Limit
+	var limit time.Duration
 	if s, err := strconv.Atoi(c.Get("playback_timeout_sec")); err == nil && s > 0 {
 		limit = time.Duration(s) * time.Second
 	}

@@ -84,7 +84,4 @@ type Extension struct {
 }
 
 // Action is one application with its unexpanded argument.
-type Action struct {
-	App, Data string
-	Loops     int // 0 and 1 are both once
-}
+type Action struct{ App, Data string }

@@ -97,15 +97,14 @@ func (a *arguments) pushOptional(s string, ok bool) int {
 	return a.pushString(s)
 }
 
-// method is one row of a class: its name, the name that messages show, its
-// signature and what it does. A row with several signatures is overloaded: the
-// first that fits is taken, and prototypes says so otherwise.
+// method is one row of a class: its name, its signature and what it does. A row with
+// several signatures is overloaded: the first that fits is taken, and prototypes says
+// so otherwise.
 type method struct {
 	name       string
 	signature  string
 	run        func(a *arguments) int
 	owner      string // shown class; "" for the class's own
-	shown      string // shown name; "" for name
 	prototypes string // of an overloaded function, the message's lines
 	alternates []string
 }
@@ -242,14 +241,11 @@ func (s *script) wrap(c *class, object any) *glua.LUserData {
 
 // shownName is how messages call a method.
 func (m *method) shownName(c *class) string {
-	owner, name := m.owner, m.shown
+	owner := m.owner
 	if owner == "" {
 		owner = c.shown
 	}
-	if name == "" {
-		name = m.name
-	}
-	return owner + "::" + name
+	return owner + "::" + m.name
 }
 
 // invoke checks the arguments of a method and runs it.

@@ -91,7 +91,7 @@ func TestTick_DoesNotAllocate(t *testing.T) {
 			p.Gain(Both, 1)
 		}},
 		{"playback", plainFormat("A", 8000), plainFormat("A", 8000), func(p, q *Port) {
-			q.Play(endless{}, PlayOptions{Speed: 1, Volume: 1})
+			q.Play(endless{}, PlayOptions{Volume: 1}).SetSpeed(1)
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

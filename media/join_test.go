@@ -170,7 +170,8 @@ func TestPlay_Controls(t *testing.T) {
 		a := newPhone(t, e, "a", format(t, e, "PCMU", 0), noDTMF)
 		defer a.close()
 		begin := time.Now()
-		p := a.port.Play(&tone{rate: 8000, hz: 440, length: 16000}, media.PlayOptions{Speed: 2})
+		p := a.port.Play(&tone{rate: 8000, hz: 440, length: 16000}, media.PlayOptions{})
+		p.SetSpeed(2)
 		<-p.Done()
 		if d := time.Since(begin); d < 980*time.Millisecond || d > 1040*time.Millisecond {
 			t.Errorf("2 s at speed 2 took %v", d)

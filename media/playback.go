@@ -26,8 +26,8 @@ type PlayOptions struct {
 	Limit time.Duration
 	// Loop starts over at the end, if the Source is a Seeker.
 	Loop bool
-	// Volume and Speed are the first settings of the controls of that name.
-	Volume, Speed int
+	// Volume is the first setting of the control of that name.
+	Volume int
 }
 
 // Playback is a Source that is being played on a Port.
@@ -85,7 +85,7 @@ func (e *Engine) NewPlayback(src Source, o PlayOptions) *Playback { return e.new
 
 func (e *Engine) newPlayback(src Source, o PlayOptions, ended func()) *Playback {
 	b := &Playback{engine: e, src: src, opts: o, ended: ended, done: make(chan struct{})}
-	b.speed, b.volume = clampSpeed(o.Speed), clampVolume(o.Volume)
+	b.volume = clampVolume(o.Volume)
 	if o.Start > 0 {
 		s, ok := src.(Seeker)
 		if !ok {
