@@ -57,9 +57,26 @@ const blockHeaders = 56
 // Fire publishes an event about the channel: the headers of pre, the channel's
 // block, the headers of post. It costs nothing when nobody listens.
 func (c *Channel) Fire(t event.Type, pre, post []Var) {
-	if !c.sw.Bus.Wanted(t, "") {
+	if c.sw.Bus.Wanted(t, "") {
+		c.Publish(c.newEvent(t, pre, post))
+	}
+}
+
+// fireHangupComplete tells of the end of the call, with its record in XML if
+// hangup_complete_with_xml asks for that.
+func (c *Channel) fireHangupComplete() {
+	about := []Var{{"Hangup-Cause", c.Cause().String()}}
+	if !c.True("hangup_complete_with_xml") || !c.sw.Bus.Wanted(event.ChannelHangupComplete, "") {
+		c.Fire(event.ChannelHangupComplete, about, nil)
 		return
 	}
+	e := c.newEvent(event.ChannelHangupComplete, about, []Var{{"CDR-Attached", "xml"}})
+	e.SetBody(c.XMLCDR())
+	c.Publish(e)
+}
+
+// newEvent makes an event with the channel's block between pre and post.
+func (c *Channel) newEvent(t event.Type, pre, post []Var) *event.Event {
 	e := event.New(t, "")
 	room := len(pre) + len(post) + blockHeaders
 	if withVars[t] {
@@ -73,7 +90,7 @@ func (c *Channel) Fire(t event.Type, pre, post []Var) {
 	for _, v := range post {
 		e.Add(v.Name, v.Value)
 	}
-	c.Publish(e)
+	return e
 }
 
 // Publish sends e with the origin that FreeSWITCH shows for its type.

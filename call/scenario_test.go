@@ -449,6 +449,25 @@ func TestHold_TimesAndStates(t *testing.T) {
 	})
 }
 
+func TestHangupComplete_WithXML(t *testing.T) {
+	for _, on := range []string{"true", "false"} {
+		inBubble(t, func(t *testing.T, b *box) {
+			b.run("a", "set hangup_complete_with_xml="+on, "set note=a<b & c", "answer", "sleep 2000")
+			b.after(5 * time.Second)
+			e := b.event("a", "HANGUP_COMPLETE")
+			whole := on == "true"
+			if (e.Get("CDR-Attached") == "xml") != whole || e.HasBody != whole {
+				t.Errorf("hangup_complete_with_xml=%s: CDR-Attached %q, body %q", on, e.Get("CDR-Attached"), e.Body)
+			}
+			for _, text := range []string{"<cdr core-uuid=", "<note>a%3Cb%20%26%20c</note>", "<billsec>2</billsec>", "<destination_number>run-a</destination_number>"} {
+				if strings.Contains(e.Body, text) != whole {
+					t.Errorf("hangup_complete_with_xml=%s: %q in the body: %v", on, text, !whole)
+				}
+			}
+		})
+	}
+}
+
 func TestManyCalls_LeaveNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *box) {
 		b.sub.UnlistenAll()

@@ -237,7 +237,7 @@ func (c *Channel) end() {
 	c.mu.Unlock()
 	c.enter()
 	c.guard("report", c.report)
-	c.Fire(event.ChannelHangupComplete, []Var{{"Hangup-Cause", c.Cause().String()}}, nil)
+	c.fireHangupComplete()
 	close(c.reported)
 	c.signal(changedState)
 

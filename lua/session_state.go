@@ -2,9 +2,7 @@ package lua
 
 import (
 	"context"
-	"strconv"
 	"strings"
-	"time"
 
 	glua "github.com/yuin/gopher-lua"
 
@@ -43,7 +41,7 @@ func stateMethods() []method {
 		})},
 		{name: "sendEvent", owner: coreSession, signature: "E", run: live(nil, sessionSendEvent)},
 		{name: "setEventData", owner: coreSession, signature: "E", run: live(nil, sessionSetEventData)},
-		{name: "getXMLCDR", owner: coreSession, run: live(glua.LString(""), func(a *arguments, x *session) int { return a.pushString(cdr(x.ch)) })},
+		{name: "getXMLCDR", owner: coreSession, run: live(glua.LString(""), func(a *arguments, x *session) int { return a.pushString(x.ch.XMLCDR()) })},
 		{name: "destroy", owner: "LUA::Session", run: sessionDestroy, signature: "|S",
 			prototypes: "LUA::Session::destroy(char const *)\nLUA::Session::destroy()"},
 		{name: "consoleLog", owner: coreSession, signature: "ss", run: func(a *arguments) int {
@@ -228,50 +226,4 @@ func logLevel(name string) call.Level {
 		return min(level, call.LogDebug)
 	}
 	return call.LogDebug
-}
-
-// cdr is the record of the call so far, as mod_xml_cdr begins it.
-func cdr(ch *call.Channel) string {
-	var b strings.Builder
-	tag := func(name, value string) { b.WriteString("    <" + name + ">" + xmlText(value) + "</" + name + ">\n") }
-	direction := "inbound"
-	if ch.Outbound() {
-		direction = "outbound"
-	}
-	p := ch.Profile()
-	b.WriteString(`<cdr core-uuid="` + xmlText(ch.Switch().UUID) + `" switchname="` + xmlText(ch.Switch().Switchname) + "\">\n  <channel_data>\n")
-	tag("state", ch.State().String())
-	tag("direction", direction)
-	tag("state_number", strconv.Itoa(int(ch.State())))
-	b.WriteString("  </channel_data>\n  <variables>\n")
-	for _, v := range ch.Vars().All() {
-		tag(v.Name, event.Encode(v.Value))
-	}
-	b.WriteString("  </variables>\n  <callflow dialplan=\"" + xmlText(p.Dialplan) + `" profile_index="` + strconv.Itoa(p.Index) + "\">\n  <caller_profile>\n")
-	for _, name := range []string{"username", "dialplan", "caller_id_name", "caller_id_number", "callee_id_name",
-		"callee_id_number", "ani", "aniii", "network_addr", "rdnis", "destination_number", "uuid", "source", "context", "chan_name"} {
-		tag(name, p.Field(name))
-	}
-	b.WriteString("  </caller_profile>\n  <times>\n")
-	moment := func(name string, t time.Time) {
-		value := "0"
-		if !t.IsZero() {
-			value = strconv.FormatInt(t.UnixMicro(), 10)
-		}
-		tag(name, value)
-	}
-	moment("created_time", p.Times.Created)
-	moment("profile_created_time", p.Times.ProfileCreated)
-	moment("progress_time", p.Times.Progress)
-	moment("progress_media_time", p.Times.ProgressMedia)
-	moment("answered_time", p.Times.Answered)
-	moment("hangup_time", p.Times.Hungup)
-	moment("transfer_time", p.Times.Transferred)
-	b.WriteString("  </times>\n  </callflow>\n</cdr>\n")
-	return b.String()
-}
-
-// xmlText escapes what XML keeps for itself.
-func xmlText(s string) string {
-	return strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", `"`, "&quot;").Replace(s)
 }
