@@ -218,3 +218,27 @@ func TestSessionTimer_WithoutRequire_AndByUpdate(t *testing.T) {
 		h.waitType(event.ChannelDestroy)
 	}
 }
+
+// The caller's packet time does not leave out the codecs that he lacks.
+func TestOriginatorCodec_AnotherPacketTime(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	a := h.phone("1000", func(o *phone.Options) {
+		o.Codecs = []string{"PCMA"}
+		o.Wrap = func(body []byte) (string, []byte) {
+			return "application/sdp", []byte(strings.Replace(string(body), "a=ptime:20", "a=ptime:30", 1))
+		}
+	})
+	b := h.registered("1001", func(o *phone.Options) { o.Codecs = []string{"PCMU"} })
+	out := must[*phone.Call](t)(a.Dial("1001"))
+	in := must[*phone.Call](t)(b.Next())
+	if body := string(in.Invite().Body()); !strings.Contains(body, "RTP/AVP 8 9 0 ") || !strings.Contains(body, "a=ptime:30\r\n") {
+		t.Errorf("offered\n%s", body)
+	}
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+	in.Say(700, 0.5)
+	if heard := must[phone.Heard](t)(out.Listen(700, 300*time.Millisecond)); heard.Level < 0.3 {
+		t.Errorf("heard at %.2f", heard.Level)
+	}
+	ok(t, out.Hangup())
+}

@@ -74,6 +74,12 @@ func (l *leg) preferences(ch *call.Channel) []codec.Pref {
 		ch.SetPlain("rtp_use_codec_string", list)
 	}
 	prefs, _ := codec.ParseList(ch.Switch().Media.Codecs(), list)
+	if l.outbound && len(prefs) > 0 && ch.Get("originator_codec") != "" {
+		// An offer has one packet time: the caller's, which must not leave the others out.
+		for i := range prefs {
+			prefs[i].Ptime = sdp.UsablePtime(prefs[i], prefs[0].Ptime)
+		}
+	}
 	return prefs
 }
 

@@ -186,7 +186,7 @@ func choose(m *Media, prefs []codec.Pref, mode Mode) []media.Format {
 			format.Fmtp = p.fmtp
 			exact := offered == pref.Ptime
 			if !exact && mode != Scrooge {
-				format.Ptime = usablePtime(pref, offered)
+				format.Ptime = UsablePtime(pref, offered)
 			}
 			matches = append(matches, match{pref: j, offered: i, format: format, exact: exact})
 		}
@@ -278,8 +278,8 @@ func (m *Media) ptime(p payload) int {
 	return t
 }
 
-// usablePtime is wanted, if the codec can do it, else our own.
-func usablePtime(pref codec.Pref, wanted int) int {
+// UsablePtime is wanted, if the codec can do it, else our own.
+func UsablePtime(pref codec.Pref, wanted int) int {
 	switch strings.ToLower(pref.Codec.Name) {
 	case "opus":
 		if slices.Contains([]int{10, 20, 40, 60, 80, 100, 120}, wanted) {
@@ -380,7 +380,7 @@ func ReadAnswer(offered Offered, answer *Session) (Result, error) {
 			g.PayloadType, g.ReceiveType = p.number, f.PayloadType
 			g.Fmtp = p.fmtp
 			if wanted := m.number("ptime"); wanted > 0 {
-				g.Ptime = usablePtime(codec.Pref{Codec: f.Codec, Ptime: f.Ptime}, wanted)
+				g.Ptime = UsablePtime(codec.Pref{Codec: f.Codec, Ptime: f.Ptime}, wanted)
 			}
 			matches = append(matches, g)
 			break
