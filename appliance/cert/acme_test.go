@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -18,8 +19,9 @@ import (
 	"github.com/switchlet/switchlet/test/ports"
 )
 
-// patience bounds a test's waiting for another program.
-const patience = 60 * time.Second
+// patience bounds a test's waiting for another program; it is longer than retryFirst,
+// as a first try may fail on a machine that is busy.
+const patience = 150 * time.Second
 
 // authority is pebble, the test server of Let's Encrypt, with a name server that
 // says 127.0.0.1 to everything.
@@ -69,6 +71,15 @@ func newAuthority(t *testing.T, httpPort, tlsPort int) *authority {
 	}
 	start(t, nil, "pebble-challtestsrv", "-dns01", "127.0.0.1:"+strconv.Itoa(dns), "-defaultIPv4", "127.0.0.1", "-defaultIPv6", "",
 		"-http01", "", "-https01", "", "-tlsalpn01", "", "-management", "127.0.0.1:"+strconv.Itoa(ports.Free(t)))
+	// Pebble asks once: a name that nobody answers yet is an order that failed.
+	resolver := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "udp", "127.0.0.1:"+strconv.Itoa(dns))
+	}}
+	eventually(t, "the name server answers", func() bool {
+		addresses, err := resolver.LookupHost(t.Context(), "box.example.")
+		return err == nil && len(addresses) > 0
+	})
 	start(t, []string{"PEBBLE_VA_NOSLEEP=1", "PEBBLE_WFE_NONCEREJECT=0"}, "pebble", "-config", file, "-dnsserver", "127.0.0.1:"+strconv.Itoa(dns))
 	text, err := os.ReadFile(crt)
 	if err != nil {
