@@ -152,17 +152,6 @@ func (c *checker) params(n *Node, place string, table map[string]bool) {
 	}
 }
 
-// shown hides the value of a parameter that may be a secret.
-func shown(name, value string) string {
-	name = strings.ToLower(name)
-	for _, secret := range [...]string{"pass", "hash", "pin", "credential", "secret", "dsn"} {
-		if strings.Contains(name, secret) {
-			return "…"
-		}
-	}
-	return value
-}
-
 func listed(table map[string]bool, name string) bool {
 	name = strings.ToLower(name)
 	if table[name] {
