@@ -212,6 +212,28 @@ func TestSubscribe_Renewed_TellsAnewAndEnds(t *testing.T) {
 	}
 }
 
+func TestSubscribe_RenewedBeforeTheLastNotifyIsAnswered_IsTold(t *testing.T) {
+	h := newHouse(t, houseOptions{params: watching, quiet: true})
+	w := h.watches(t, "sip:1001@test.local", "dialog", 600)
+	w.told(`version="0"`)
+	ws := h.stack.watchers
+	kept := ws.of("1001", nil)[0]
+	// As if another one were on its way.
+	for limit, mine := time.Now().Add(patience), false; !mine; time.Sleep(5 * time.Millisecond) {
+		kept.mu.Lock()
+		if mine = !kept.sending; mine {
+			kept.sending = true
+		}
+		kept.mu.Unlock()
+		if time.Now().After(limit) {
+			t.Fatal("the first NOTIFY was not answered")
+		}
+	}
+	ok(t, w.sub.Renew(900))
+	ws.answered(kept, wire.NewResponse(200, "OK"))
+	w.told("active;expires=900", `version="1"`)
+}
+
 // unwatched waits until there is no subscription, and nobody listens for changes.
 func (h *house) unwatched(t *testing.T) {
 	t.Helper()

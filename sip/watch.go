@@ -55,6 +55,7 @@ type watch struct {
 	ended     bool   // the last NOTIFY was sent, or is on its way
 	sending   bool   // a NOTIFY is on its way
 	again     bool   // something changed meanwhile
+	due       bool   // it was renewed meanwhile: the next NOTIFY is sent even if nothing changed
 	refused   bool   // the phone could not take the last NOTIFY
 	sent      string // what was told of presence last
 	lines     []line // that were told last
@@ -244,7 +245,7 @@ func (ws *watchers) notify(w *watch, anyway bool, channels []*call.Channel, now 
 	p := w.profile
 	w.mu.Lock()
 	if w.ended || w.sending {
-		w.again = w.again || !w.ended
+		w.again, w.due = !w.ended, w.due || anyway
 		w.mu.Unlock()
 		return
 	}
@@ -284,13 +285,13 @@ func (ws *watchers) answered(w *watch, res *wire.Response) {
 	w.sending = false
 	w.refused = !gone && res.StatusCode >= 300
 	w.ended = w.ended || gone
-	again := w.again && !w.ended
-	w.again = false
+	again, due := w.again && !w.ended, w.due
+	w.again, w.due = false, false
 	w.mu.Unlock()
 	if gone {
 		ws.remove(w)
 	} else if again {
-		ws.tell(w, false)
+		ws.tell(w, due)
 	}
 }
 
