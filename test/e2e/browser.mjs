@@ -45,7 +45,7 @@ export async function serve(body = "") {
 // ears is for a page's addInitScript: window.ears has the connections that the page
 // makes, and measures what they receive.
 export function ears() {
-  const every = 100, limit = 20000; // ms
+  const every = 100, limit = 40000; // ms
   const steady = 6; // readings in a row
   const connections = [];
   const Plain = RTCPeerConnection;

@@ -38,7 +38,7 @@ const { values: o } = parseArgs({
   },
 });
 
-const limit = 15000; // ms for anything to happen
+const limit = 40000; // ms for anything to happen
 const report = { url: o.url, number: o.wait ? null : o.number, states: [], problems: [] };
 
 // heard is what the page's loudspeaker gets: steady, and the tone that is expected.
@@ -160,6 +160,7 @@ async function run(page) {
   // The quality line comes every two seconds.
   await page.locator("#quality").filter({ hasText: /loss .*round trip/ }).waitFor({ timeout: limit });
   report.quality = await page.textContent("#quality");
+  console.error("heard");
   if (!o["await-end"] && (await page.isEnabled("#hangup"))) await page.click("#hangup");
   await state(page, /^Call ended/);
 }

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -89,8 +90,14 @@ type heard struct {
 
 // browser runs the page in Chromium. It returns when the call is over.
 func browser(ctx context.Context, s site, args ...string) (heard, error) {
+	return toldBrowser(ctx, s, nil, args...)
+}
+
+// toldBrowser is browser whose lines go to tell: "heard" when the page has heard
+// what is expected.
+func toldBrowser(ctx context.Context, s site, tell func(string), args ...string) (heard, error) {
 	var h heard
-	err := node(ctx, nil, &h, append([]string{"call.mjs", "--url", "http://" + s.addr(box.HTTP) + "/", "--login", "1000",
+	err := node(ctx, tell, &h, append([]string{"call.mjs", "--url", "http://" + s.addr(box.HTTP) + "/", "--login", "1000",
 		"--password", s.password}, args...)...)
 	if len(h.Problems) > 0 {
 		return h, fmt.Errorf("%v", h.Problems)
@@ -240,16 +247,23 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 		heard
 		err error
 	}
-	done := make(chan result, 1)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	done, listened := make(chan result, 1), make(chan struct{})
+	ctx, cancel := context.WithTimeout(t.Context(), 2*programLimit)
 	defer cancel()
 	go func() {
-		h, err := browser(ctx, s, "--number", "5000", "--hz", fmt.Sprint(callerTone), "--voice", "4", "--digits", "442#",
+		var once sync.Once
+		over := func() { once.Do(func() { close(listened) }) }
+		defer over()
+		h, err := toldBrowser(ctx, s, func(line string) {
+			if line == "heard" {
+				over()
+			}
+		}, "--number", "5000", "--hz", fmt.Sprint(callerTone), "--voice", "4", "--digits", "442#",
 			"--settle", "4000", "--await-end", "--expect-hz", fmt.Sprint(farTone))
 		done <- result{h, err}
 	}()
 
-	bridged := w.until("bridge", patience, named("CHANNEL_BRIDGE"))
+	bridged := w.until("bridge", programLimit, named("CHANNEL_BRIDGE"))
 	a := bridged.UUID()
 	if out := api("uuid_setvar " + a + " watched_by esl"); out != "+OK\n" {
 		t.Errorf("uuid_setvar: %q", out)
@@ -261,7 +275,7 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 	if out := api("uuid_record " + a + " start " + recording); !strings.HasPrefix(out, "+OK") {
 		t.Errorf("uuid_record: %q", out)
 	}
-	waitFor(t, w, 12*time.Second)
+	waitFor(t, w, 12*time.Second, listened)
 	if out := api("uuid_kill " + a); out != "+OK\n" {
 		t.Errorf("uuid_kill: %q", out)
 	}
@@ -292,16 +306,19 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 	judgeCount(t, s, a)
 }
 
-// waitFor lets the call go on for d while events are read.
-func waitFor(t *testing.T, w *watch, d time.Duration) {
+// waitFor lets the call go on for d, and until the other side has listened, while
+// events are read.
+func waitFor(t *testing.T, w *watch, d time.Duration, listened <-chan struct{}) {
 	t.Helper()
 	over := time.After(d)
-	for {
+	for over != nil || listened != nil {
 		select {
 		case e := <-w.c.Events():
 			w.seen = append(w.seen, e)
 		case <-over:
-			return
+			over = nil
+		case <-listened:
+			listened = nil
 		case <-w.c.Done():
 			t.Fatalf("event socket: %v", w.c.Err())
 		}

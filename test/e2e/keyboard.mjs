@@ -1,7 +1,7 @@
 // The page used as by somebody who has a keyboard and a screen reader: controls are
 // found by their names, and reached by the Tab key.
 
-const limit = 15000; // ms for anything to happen
+const limit = 40000; // ms for anything to happen
 
 // state waits until the page says something.
 export const state = (page, pattern) => page.getByRole("status").filter({ hasText: pattern }).waitFor({ timeout: limit });
