@@ -107,11 +107,11 @@ func (s *Server) obey(k *socket, r *room, command, id string, values []string) o
 	case "list-videoLayouts", "canvasInfo":
 		return object{{"action", "response"}, {"conf-command", command}, {"response", "OK"}, {"responseData", []any{}}}
 	}
-	line := controlLine(command, id, values)
-	if line == "" {
+	line, name := controlLine(command, id, values), asWord(r.name)
+	if line == "" || name == "" {
 		return invalid
 	}
-	out, ok := k.run("conference", r.name+" "+line)
+	out, ok := k.run("conference", name+" "+line)
 	if !ok {
 		return invalid
 	}
@@ -148,6 +148,21 @@ func (s *Server) sendOff(k *socket, r *room, id string, values []string) object 
 	line := strings.TrimSpace(strings.Join(values, " "))
 	s.log.Printf(call.LogInfo, "verto: %s: conference %s: member %d goes to %s", k.who().uid, r.name, n, line)
 	return object{{"action", "response"}, {"conf-command", line}, {"response", "+OK Call transferred to " + to}}
+}
+
+// asWord is the name of a conference as one word of a line: in quotes where it has blanks
+// or begins with a quote, else it would name another conference. It is "" for a name that
+// no quotes hold together, because it has both kinds.
+func asWord(name string) string {
+	switch {
+	case !strings.Contains(name, " ") && !strings.HasPrefix(name, "'") && !strings.HasPrefix(name, `"`):
+		return name
+	case !strings.Contains(name, "'"):
+		return "'" + name + "'"
+	case !strings.Contains(name, `"`):
+		return `"` + name + `"`
+	}
+	return ""
 }
 
 // unsafeInLine are characters that no word of a moderator may have: they could begin
