@@ -27,7 +27,7 @@ func diagnostics(d Deps) []call.Command {
 		{Name: "db_cache", Syntax: "status", Description: "Manage db cache", Module: m, Run: dbCache(d)},
 		{Name: "getcputime", Syntax: "[reset]", Description: "Gets CPU time in milliseconds (user,kernel)", Module: m, Run: cpuTimes()},
 		{Name: "interface_ip", Syntax: "[auto|ipv4|ipv6] <ifname>", Description: "Return the primary IP of an interface", Module: m, Run: interfaceIP},
-		{Name: "json", Syntax: "JSON", Description: "JSON API", Module: m, Run: jsonCommand},
+		{Name: "json", Syntax: "JSON", Description: "JSON API", Module: m, Run: jsonTable(d).run},
 		{Name: "memory", Syntax: "memory", Description: "Memory usage statistics", Module: m, Run: memory},
 		{Name: "nat_map", Syntax: "[status|republish|reinit] | [add|del] <port> [tcp|udp] [static]", Description: "Manage NAT", Module: m, Run: natMap},
 		{Name: "pool_stats", Syntax: "Core pool memory usage.", Description: "Core pool memory usage", Module: m, Run: poolStats},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
+	"github.com/switchlet/switchlet/call/kv"
 )
 
 // maxJSON bounds a request of the json command.
@@ -122,12 +123,17 @@ func (o object) MarshalJSON() ([]byte, error) {
 }
 
 // jsonCommands are the requests that the json command understands.
-var jsonCommands = map[string]func(ctx context.Context, sw *call.Switch, data object) (response any, ok bool){
-	"status": jsonStatus, "fsapi": jsonAPI, "channeldata": jsonChannelData, "execute": jsonExecute, "mediastats": jsonMediaStats,
+type jsonCommands map[string]func(ctx context.Context, sw *call.Switch, data object) (response any, ok bool)
+
+// jsonTable are all of them.
+func jsonTable(d Deps) jsonCommands {
+	objects := &jsonObjects{named: kv.NewObjects(d.DB)}
+	return jsonCommands{"status": jsonStatus, "fsapi": jsonAPI, "channeldata": jsonChannelData, "execute": jsonExecute, "mediastats": jsonMediaStats,
+		"store": objects.jsonStore}
 }
 
-// jsonCommand answers a JSON request with the request itself and its response.
-func jsonCommand(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
+// run answers a JSON request with the request itself and its response.
+func (c jsonCommands) run(ctx context.Context, sw *call.Switch, in *call.Invocation) error {
 	if in.Args == "" {
 		return reply(in, "-ERR No JSON supplied.\n")
 	}
@@ -135,7 +141,7 @@ func jsonCommand(ctx context.Context, sw *call.Switch, in *call.Invocation) erro
 	if err != nil {
 		return reply(in, "-ERR Parse error.\n")
 	}
-	fn := jsonCommands[strings.ToLower(request.text("command"))]
+	fn := c[strings.ToLower(request.text("command"))]
 	answer := request
 	if fn == nil {
 		answer = answer.with("status", "error").with("message", "Invalid request or non-existant command").with("response", nil)

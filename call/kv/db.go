@@ -26,6 +26,9 @@ func OpenDB(ctx context.Context, db *store.DB) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := db.Migrate(ctx, "json_store", `CREATE TABLE json_store (name TEXT PRIMARY KEY, data TEXT NOT NULL)`); err != nil {
+		return nil, err
+	}
 	return &DB{db}, nil
 }
 
