@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/media"
@@ -62,6 +63,20 @@ type Displayer interface {
 // Messenger delivers an event (SEND_MESSAGE, SEND_INFO, MESSAGE) to the far end.
 type Messenger interface {
 	Message(ctx context.Context, e *event.Event) error
+}
+
+// Prompter can ask who sits at the far end to enter something: digits (kind "dtmf") or a
+// text ("message"), which is to match pattern, a regular expression, unless that is "".
+// What is entered comes like any other digits and messages. It fails where the far end
+// is not there, or for another kind.
+type Prompter interface {
+	Prompt(ctx context.Context, kind, text, pattern string) error
+}
+
+// Constrainer can have its far end record sound in another way. params is a JSON object
+// with members audio and video, each the constraints of a browser's capture.
+type Constrainer interface {
+	MediaParams(ctx context.Context, params json.RawMessage) error
 }
 
 // Bridger is told when the channel was bridged or unbridged with another, so

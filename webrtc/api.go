@@ -98,9 +98,15 @@ func (k *socket) jsapi(p params) (object, *failure) {
 		} else if k.mine(uuid) == nil {
 			return object{{"response", "Session does not exist"}}, nil
 		}
-		data = maps.Clone(data)
-		maps.DeleteFunc(data, func(name string, _ any) bool { return strings.EqualFold(name, "uuid") })
-		data["uuid"] = uuid
+		data = data.about(uuid)
+	case "store": // of a call, or by name
+		if data.has("uuid") {
+			uuid := data.text("uuid")
+			if k.mine(uuid) == nil {
+				return object{{"errorMessage", "Invalid INPUT, Missing UUID"}}, nil
+			}
+			data = data.about(uuid)
+		}
 	}
 	if data == nil {
 		data = params{}
@@ -119,6 +125,24 @@ func (k *socket) jsapi(p params) (object, *failure) {
 		return nil, fail(codeDenied, "Permission Denied")
 	}
 	return result, nil
+}
+
+// has reports whether there is a member of that name, in any case.
+func (p params) has(name string) bool {
+	for n := range p {
+		if strings.EqualFold(n, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// about is the data of a JSON API with one member uuid, however many there were.
+func (p params) about(uuid string) params {
+	p = maps.Clone(p)
+	maps.DeleteFunc(p, func(name string, _ any) bool { return strings.EqualFold(name, "uuid") })
+	p["uuid"] = uuid
+	return p
 }
 
 // members reads an object and keeps the order of its members; nil if the text is

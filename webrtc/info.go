@@ -13,7 +13,7 @@ import (
 // maxChat bounds the text of one message or command, in bytes.
 const maxChat = 64 << 10
 
-// info takes digits, text messages and commands (spec/verto.md §3).
+// info takes digits, text messages, real-time text and commands (spec/verto.md §3).
 func (k *socket) info(p params) (object, *failure) {
 	if p == nil {
 		return nil, refusal("Params data missing")
@@ -28,6 +28,9 @@ func (k *socket) info(p params) (object, *failure) {
 	if digits := p.text("dtmf"); digits != "" && l != nil {
 		l.digits(digits)
 		sent = object{{"message", "SENT"}}
+	}
+	if txt := p.object("txt"); txt != nil && l != nil {
+		l.typed(txt)
 	}
 	if msg := p.object("msg"); msg != nil {
 		if msg.text("to") == "" || chatBody(msg) == "" {

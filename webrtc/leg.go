@@ -386,18 +386,13 @@ func (l *leg) Display(_ context.Context, name, number string) error {
 	return nil
 }
 
-// Message shows a text message in the browser (call.Messenger).
+// Message shows a text message in the browser, and text in real time where the profile
+// has it (call.Messenger).
 func (l *leg) Message(_ context.Context, e *event.Event) error {
-	l.mu.Lock()
-	k := l.socket
-	l.mu.Unlock()
-	switch {
-	case k == nil:
-		return call.ErrNoLeg
-	case !k.pass("verto.info", append(object{{"callID", l.uuid}}, shown(e, l.uid)...)):
-		return errBehind
+	if e.Type == event.Text && l.profile.text {
+		return l.showText(e.Body)
 	}
-	return nil
+	return l.ask("verto.info", shown(e, l.uid))
 }
 
 // tend does what time asks for: the end of a detached call, and RTCP.

@@ -57,6 +57,7 @@ type profile struct {
 	jitter        string // auto-jitterbuffer-msec
 	origins       []string
 	clientCaller  bool // a browser's own caller id counts
+	text          bool // real-time text (enable-text)
 	ice           iceServers
 }
 
@@ -105,6 +106,7 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 			Chain: params.Get("secure-chain")},
 		origins:      params.All("allowed-origins"),
 		clientCaller: params.Bool("allow-client-caller-id", false),
+		text:         params.Bool("enable-text", false),
 	}
 	var problems []string
 	say := func(format string, args ...any) {

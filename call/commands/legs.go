@@ -18,6 +18,7 @@ const (
 	heartbeatSyntax  = "<uuid> [sched] [0|<seconds>]"
 	debugMediaSyntax = "<uuid> <read|write|both|vread|vwrite|vboth|all> <on|off>"
 	dropDTMFSyntax   = "<uuid> [on | off ] [ mask_digits <digits> | mask_file <file>]"
+	promptSyntax     = "<uuid> dtmf|message <text> [<regex>]"
 	toneDetectSyntax = "<uuid> <key> <tone_spec> [<flags> <timeout> <app> <args> <hits>]"
 )
 
@@ -31,6 +32,8 @@ func legs() []call.Command {
 		{Name: "uuid_media", Syntax: "[off] <uuid>", Description: "Reinvite FS in or out of media path", Module: m, Run: uuidMedia},
 		{Name: "uuid_media_3p", Syntax: "[off] <uuid>", Description: "Reinvite FS in or out of media path using 3pcc", Module: m, Run: uuidMedia},
 		{Name: "uuid_media_reneg", Syntax: "<uuid>[ <codec_string>]", Description: "Media negotiation", Module: m, Run: uuidMediaReneg},
+		{Name: "uuid_media_params", Syntax: "<uuid> <json>", Description: "Update remote vid params", Module: m, Run: uuidMediaParams},
+		{Name: "uuid_send_prompt", Syntax: promptSyntax, Description: "Ask the far end to enter digits or a text", Module: m, Run: uuidSendPrompt},
 		{Name: "uuid_debug_media", Syntax: debugMediaSyntax, Description: "Debug media", Module: m, Run: uuidDebugMedia},
 		{Name: "uuid_pause", Syntax: "<uuid> <on|off>", Description: "Pause media on a channel", Module: m, Run: uuidPause},
 		{Name: "pause", Syntax: "<uuid> <on|off>", Description: "Pause media on a channel", Module: m, Run: uuidPause},
