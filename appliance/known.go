@@ -64,8 +64,9 @@ var knownParams = map[string]string{
 	"verto.conf/profile": `bind-local secure-combined secure-cert secure-key secure-chain userauth blind-reg root-password context dialplan
  inbound-codec-string outbound-codec-string auto-jitterbuffer-msec rtp-ip ext-rtp-ip local-network apply-candidate-acl
  apply-connection-acl force-register-domain chop-domain send-auth-password allowed-origins allow-client-caller-id
- ice-server turn-username turn-password turn-secret
+ ice-server turn-username turn-password turn-secret enable-text
  | timer-name debug`,
+	"verto.conf/vhost": "root index auth-realm auth-user auth-pass",
 	"directory": `password a1-hash dial-string group-dial-string dial-var-* auth-acl allow-empty-password sip-forbid-register
  sip-force-contact sip-allow-multiple-registrations mwi-account jsonrpc-password jsonrpc-allowed-methods jsonrpc-allowed-jsapi
  jsonrpc-allowed-fsapi jsonrpc-allowed-event-channels verto-context verto-dialplan esl-password esl-allowed-log

@@ -114,9 +114,12 @@ type client struct {
 	profile, user, domain, remote, kind, state string
 }
 
+// bindStatus is a row of an address that is listened on, or of a directory that is
+// served there.
 type bindStatus struct {
 	profile, id, state string
 	secure             bool
+	vhost              string // its domain, "" for an address
 }
 
 // report collects what the status commands show.
@@ -129,7 +132,14 @@ func (s *Server) report() (binds []bindStatus, clients []client) {
 			if b.up {
 				state = "RUNNING"
 			}
-			binds = append(binds, bindStatus{p.name, b.id(), state, b.secure})
+			binds = append(binds, bindStatus{profile: p.name, id: b.id(), state: state, secure: b.secure})
+		}
+		if v := p.vhost; v != nil {
+			state := "NOAUTH ()"
+			if v.realm != "" {
+				state = "AUTH (" + v.user + ")"
+			}
+			binds = append(binds, bindStatus{profile: p.name, id: v.path, state: state, vhost: v.domain})
 		}
 	}
 	for k := range s.sockets {
@@ -165,7 +175,11 @@ func (s *Server) statusText() string {
 	profiles := map[string]bool{}
 	for _, x := range binds {
 		profiles[x.profile] = true
-		fmt.Fprintf(&b, "%25s\t%s\t  %40s\t%s\n", x.profile, "profile", x.id, x.state)
+		name, kind := x.profile, "profile"
+		if x.vhost != "" {
+			name, kind = x.profile+"::"+x.vhost, "vhost"
+		}
+		fmt.Fprintf(&b, "%25s\t%s\t  %40s\t%s\n", name, kind, x.id, x.state)
 	}
 	for _, c := range clients {
 		fmt.Fprintf(&b, "%25s\t%s\t  %40s\t%s (%s)\n", c.profile+"::"+c.user+"@"+c.domain, "client", c.remote, c.state, c.kind)
@@ -186,6 +200,9 @@ func (s *Server) statusXML() string {
 	var b strings.Builder
 	b.WriteString("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>\n<profiles>\n")
 	for _, x := range binds {
+		if x.vhost != "" {
+			continue
+		}
 		fmt.Fprintf(&b, "<profile>\n<name>%s</name>\n<type>profile</type>\n<data>%s</data>\n<state>%s</state>\n</profile>\n",
 			escape(x.profile), escape(x.id), x.state)
 	}
@@ -202,6 +219,9 @@ func (s *Server) statusJSON() string {
 	binds, clients := s.report()
 	list := []object{}
 	for _, x := range binds {
+		if x.vhost != "" {
+			continue
+		}
 		kind, users := "BASIC", []object{}
 		if x.secure {
 			kind = "SECURE"

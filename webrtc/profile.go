@@ -59,6 +59,7 @@ type profile struct {
 	clientCaller  bool // a browser's own caller id counts
 	text          bool // real-time text (enable-text)
 	ice           iceServers
+	vhost         *vhost // nil: the port serves no files
 }
 
 // settings are the <settings> of verto.conf.
@@ -174,6 +175,7 @@ func (s *Server) readProfile(ctx context.Context, n *conf.Node) (*profile, []str
 			p.extIPs = append(p.extIPs, ip)
 		}
 	}
+	p.vhost = s.readVhost(n, say)
 	return p, problems
 }
 

@@ -230,8 +230,14 @@ func (s *Server) listen(p *profile, b *bind) error {
 	if config != nil {
 		l = tls.NewListener(l, config)
 	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.upgrade(w, r, p) }),
-		ReadTimeout: handshakeLimit, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog(),
+	handle := func(w http.ResponseWriter, r *http.Request) {
+		if p.vhost != nil && !wantsSocket(r) {
+			s.serveFile(w, r, p)
+			return
+		}
+		s.upgrade(w, r, p)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(handle), ReadTimeout: handshakeLimit, IdleTimeout: fileIdle, MaxHeaderBytes: 16 << 10, ErrorLog: discardLog(),
 		BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -323,6 +329,14 @@ func (s *Server) Close() {
 	s.work.Wait()
 	if s.net != nil {
 		s.net.close()
+	}
+	s.mu.Lock()
+	profiles := s.profiles
+	s.mu.Unlock()
+	for _, p := range profiles {
+		if p.vhost != nil {
+			p.vhost.root.Close()
+		}
 	}
 }
 

@@ -58,9 +58,19 @@ type socket struct {
 	sanction map[string]bool // event channels granted at run time
 }
 
+// forwarded reports whether somebody in between says that he forwards a request.
+func forwarded(r *http.Request) bool {
+	return r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != ""
+}
+
+// wantsSocket reports whether a request asks for a WebSocket.
+func wantsSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && r.Method == http.MethodGet
+}
+
 // upgrade turns a request into a socket of the profile and serves it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
-	if !strings.EqualFold(r.Header.Get("Upgrade"), "websocket") || r.Method != http.MethodGet {
+	if !wantsSocket(r) {
 		w.Header().Set("Sec-WebSocket-Version", "13")
 		w.Header().Set("Connection", "close")
 		w.WriteHeader(http.StatusBadRequest)
@@ -81,7 +91,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
 		return
 	}
 	k := &socket{server: s, profile: p, secure: r.TLS != nil, remote: netip.AddrPortFrom(ip, from.Port()).String(), ip: ip,
-		proxied: r.Header.Get("X-Forwarded-For") != "" || r.Header.Get("Forwarded") != "", since: time.Now(), out: outbox{wake: make(chan struct{}, 1)}, stranger: true,
+		proxied: forwarded(r), since: time.Now(), out: outbox{wake: make(chan struct{}, 1)}, stranger: true,
 		subs: map[string]int64{}, sanction: map[string]bool{}}
 	options := &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
 		OnPingReceived: func(context.Context, []byte) bool { k.hear(); return true },
