@@ -521,6 +521,8 @@ func TestChannels_EventsOfTheSwitch(t *testing.T) {
 	publish := func(kind event.Type, subclass string) {
 		e := event.New(kind, subclass)
 		e.Add("Fact", "true")
+		e.Push("List", "a")
+		e.Push("List", "b")
 		e.SetBody("text")
 		b.sw.Bus.Publish(e, "x.c", "x", 1)
 	}
@@ -530,7 +532,8 @@ func TestChannels_EventsOfTheSwitch(t *testing.T) {
 	for _, want := range []string{"FSevent.heartbeat", "FSevent.custom::my::news"} {
 		e := p.next("verto.event")
 		data, _ := e["data"].(map[string]any)
-		if e["eventChannel"] != want || e["subscribedChannel"] != want || data["Fact"] != "true" || data["_body"] != "text" || data["Event-Name"] == nil {
+		if e["eventChannel"] != want || e["subscribedChannel"] != want || data["Fact"] != "true" || data["_body"] != "text" || data["Content-Length"] != "4" ||
+			fmt.Sprint(data["List"]) != "[a b]" || data["Event-Name"] == nil {
 			t.Errorf("event: %v, want %s", e, want)
 		}
 	}

@@ -1,6 +1,7 @@
 package webrtc
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/switchlet/switchlet/call/event"
@@ -97,10 +98,14 @@ func (s *Server) coreEvent(e *event.Event) {
 	}
 	data := object{}
 	for _, h := range e.Headers {
-		data = data.with(h.Name, h.Value)
+		if h.Array != nil {
+			data = data.with(h.Name, h.Array)
+		} else {
+			data = data.with(h.Name, h.Value)
+		}
 	}
 	if e.HasBody {
-		data = data.with("_body", e.Body)
+		data = data.with("Content-Length", strconv.Itoa(len(e.Body))).with("_body", e.Body)
 	}
 	s.publishTo(name, object{{"eventChannel", name}, {"data", data}})
 }

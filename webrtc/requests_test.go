@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/switchlet/switchlet/call"
 	"github.com/switchlet/switchlet/call/event"
@@ -129,4 +130,13 @@ func TestJSAPI_StoreIsForOwnCalls(t *testing.T) {
 		}
 	}
 	other.refused("jsapi", fields{"command": "status"}, "Permission Denied")
+}
+
+// What a program writes as JSON may be no UTF-8; what a browser gets is.
+func TestMessage_IsUTF8(t *testing.T) {
+	for text, want := range map[string]string{`{"a":"é<"}`: `{"a":"é`, "{\"a\":\"\xffx\xc3\"}": `{"a":"` + "\ufffdx\ufffd" + `"}`} {
+		if got, err := message(object{{"v", json.RawMessage(text)}}); err != nil || !utf8.Valid(got) || !strings.Contains(string(got), want) {
+			t.Errorf("%q became %q, %v", text, got, err)
+		}
+	}
 }

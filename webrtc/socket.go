@@ -1,6 +1,7 @@
 package webrtc
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/coder/websocket"
 
@@ -290,12 +292,22 @@ func (k *socket) pass(method string, p object) (sent bool) {
 
 // send queues a message. A client that does not read is dropped.
 func (k *socket) send(v any) {
-	data, err := json.Marshal(v)
+	data, err := message(v)
 	if err != nil {
 		k.server.log.Printf(call.LogErr, "verto: %s: %v", k.remote, err)
 		return
 	}
 	k.sendText(data)
+}
+
+// message is v as the text of a frame: JSON that a program wrote may hold what is not
+// UTF-8, for which browsers close their socket.
+func message(v any) ([]byte, error) {
+	data, err := json.Marshal(v)
+	if err != nil || utf8.Valid(data) {
+		return data, err
+	}
+	return bytes.ToValidUTF8(data, []byte("\uFFFD")), nil
 }
 
 func (k *socket) sendText(data []byte) {
