@@ -64,7 +64,7 @@ func TestPages_KeepToTheirPolicyAndTheirIds(t *testing.T) {
 		ids    []string
 	}{
 		"/": {"/phone.js", []string{"login", "password", "signin", "signout", "number", "call", "hangup", "answer", "reject", "hold", "mute",
-			"transfer", "transfer-to", "ask", "consult", "complete", "back", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"}},
+			"transfer", "transfer-to", "ask", "prompt", "prompt-text", "prompt-answer", "prompt-send", "consult", "complete", "back", "state", "quality", "microphone", "speaker", "level-in", "level-out", "history-list", "digit-0", "digit-9", "digit-star", "digit-pound"}},
 		"/switch": {"/switch.js", []string{"password", "signin", "signout", "state", "calls-list", "history-rows", "log-lines", "event-lines", "scripts-failed",
 			"tab-calls", "tab-history", "tab-log", "tab-events", "tab-scripts"}},
 	} {

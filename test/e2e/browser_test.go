@@ -118,6 +118,45 @@ func TestPage_FollowsTheBrowserToAnotherAddress(t *testing.T) {
 	}
 }
 
+// The page shows a field for what the switch asks for, sends what is entered, and
+// records as it is told to.
+func TestPage_EntersWhatIsAskedFor(t *testing.T) {
+	b := house(t)
+	w := newWatch(t, siteOf(b))
+	c := b.ESL(t)
+	uuid := ""
+	ask := func(command, rest string) {
+		if out := b.API(t, c, command+" "+uuid+" "+rest); out != "+OK Success\n" {
+			t.Errorf("%s: %q", command, out)
+		}
+	}
+	var report struct{ Problems []string }
+	err := node(timed(t), func(line string) {
+		switch line {
+		case "in call":
+			uuid = w.until("call", patience, named("CHANNEL_CREATE")).UUID()
+			ask("uuid_send_prompt", "dtmf 'Your PIN?' [0-9]{4}")
+		case "entered digits":
+			ask("uuid_send_prompt", "message 'Your name?'")
+		case "entered a text":
+			ask("uuid_media_params", `{"audio": {"noiseSuppression": false}}`)
+		}
+	}, &report, "prompt.mjs", "--url", "http://"+b.Addr(box.HTTP)+"/", "--login", "1000", "--password", b.Password)
+	if err != nil || len(report.Problems) > 0 {
+		t.Errorf("%v: %v", err, report.Problems)
+	}
+	digits := ""
+	w.until("end of the call", patience, func(e *esl.Event) bool {
+		if e.Name() == "DTMF" {
+			digits += e.Get("DTMF-Digit")
+		}
+		return e.Name() == "CHANNEL_DESTROY"
+	})
+	if digits != "1234" {
+		t.Errorf("the switch got the digits %q, want 1234", digits)
+	}
+}
+
 func TestPage_RingsAndAnswers(t *testing.T) {
 	b := house(t)
 	c := b.ESL(t)

@@ -24,7 +24,7 @@ const switchlet = {
 window.switchlet = switchlet;
 
 let session = null;
-let call = null; // {id, number, name, inbound, offer, pc, stream, heard, state, placed, held, muted, before, timer}
+let call = null; // {id, number, name, inbound, offer, pc, stream, heard, state, placed, held, muted, prompt, before, timer}
 let waiting = null; // the call on hold that is to be transferred to the other, if there is one
 let joining = false; // the two are being connected with each other: both end
 let signedIn = "";
@@ -49,6 +49,7 @@ function show() {
   $("signin-form").hidden = session !== null;
   $("phone").hidden = session === null;
   $("incoming").hidden = !ringing;
+  $("prompt").hidden = !busy || ringing || !call.prompt;
   $("call").disabled = busy;
   $("hangup").disabled = !busy || ringing;
   $("hold").disabled = !active;
@@ -330,6 +331,12 @@ async function fromServer(method, p) {
       if (c === call && c.state === "active") say(inCall(c));
       show();
       break;
+    case "verto.prompt":
+      prompted(c, p);
+      break;
+    case "verto.mediaParams":
+      if (c.stream && p.mediaParams.audio) for (const t of c.stream.getAudioTracks()) await t.applyConstraints(p.mediaParams.audio);
+      break;
     case "verto.bye":
       if (c === waiting) {
         forget();
@@ -383,10 +390,36 @@ async function attach(p) {
   }
 }
 
+// prompted shows what the switch wants to be entered: digits, or a text.
+function prompted(c, { type, text, regex }) {
+  c.prompt = type.toLowerCase();
+  $("prompt-text").textContent = text;
+  const field = $("prompt-answer");
+  field.value = "";
+  field.inputMode = c.prompt === "dtmf" ? "tel" : "text";
+  field.pattern = regex || (c.prompt === "dtmf" ? "[0-9*#A-D]+" : ".*");
+  show();
+  if (c === call && !$("prompt").hidden) field.focus();
+}
+
+async function answerPrompt() {
+  const c = call;
+  const text = $("prompt-answer").value;
+  if (!c || !c.prompt || !text) return;
+  const what = c.prompt === "dtmf" ? { dtmf: text } : { msg: { to: c.number || signedIn, body: text, inDialog: true } };
+  await session.request("verto.info", { ...what, dialogParams: dialogParams(c) });
+  c.prompt = "";
+  show();
+}
+
 async function press(digit) {
   if (!call || call.state === "incoming") {
     $("number").value += digit;
     return;
+  }
+  if (call.prompt === "dtmf") {
+    call.prompt = "";
+    show();
   }
   await session.request("verto.info", { dtmf: digit, dialogParams: dialogParams(call) });
 }
@@ -521,6 +554,7 @@ $("dial-form").addEventListener("submit", guarded(() => {
   if (number && session && !call) return dial(number);
 }));
 $("hangup").addEventListener("click", guarded(() => hangUp()));
+$("prompt").addEventListener("submit", guarded(answerPrompt));
 $("answer").addEventListener("click", guarded(accept));
 $("reject").addEventListener("click", guarded(() => hangUp("CALL_REJECTED")));
 $("hold").addEventListener("click", guarded(() => modify(call, "toggleHold")));
