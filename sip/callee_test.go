@@ -26,10 +26,16 @@ type callee struct {
 // callee makes one that the phone calls, and returns it with the INVITE received.
 func (h *house) callee(caller *phone.Phone) (*phone.Call, *callee) {
 	h.t.Helper()
+	return h.calleeBy(caller, "77")
+}
+
+// calleeBy does so by the extension of the dialplan that a prefix of its port names.
+func (h *house) calleeBy(caller *phone.Phone, prefix string) (*phone.Call, *callee) {
+	h.t.Helper()
 	conn := must[*net.UDPConn](h.t)(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
 	h.t.Cleanup(func() { conn.Close() })
 	c := &callee{t: h.t.(*testing.T), conn: conn, seen: map[string]bool{}}
-	out := must[*phone.Call](h.t)(caller.Dial("77" + strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)))
+	out := must[*phone.Call](h.t)(caller.Dial(prefix + strconv.Itoa(conn.LocalAddr().(*net.UDPAddr).Port)))
 	c.invite = c.next(wire.INVITE)
 	return out, c
 }

@@ -159,6 +159,10 @@ func (l *leg) receiveReinvite(ctx context.Context, ch *call.Channel, req *wire.R
 		p.respond(req, tx, 491, phrase(491))
 		return
 	}
+	if p.settings().tooShort(req) {
+		p.refuseShort(req, tx)
+		return
+	}
 	if p.wanted("sofia::reinvite") {
 		e := event.New(event.Custom, "sofia::reinvite")
 		e.Add("Unique-ID", ch.UUID())

@@ -159,6 +159,8 @@ func (l *leg) reinviteOnce(ctx context.Context, ch *call.Channel) (status int, e
 			if !send(res) {
 				result <- res.StatusCode
 			}
+		case res.StatusCode == 422 && l.longer(req, res):
+			send(nil)
 		default:
 			result <- res.StatusCode
 		}

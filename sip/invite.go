@@ -40,6 +40,10 @@ func (p *Profile) invite(ctx context.Context, req *wire.Request, tx *wire.Server
 		p.respond(req, tx, 400, "Missing Contact Header")
 		return
 	}
+	if s.tooShort(req) {
+		p.refuseShort(req, tx)
+		return
+	}
 	g := p.admitCall(ctx, req)
 	if g.verdict != admitted {
 		p.deny(req, tx, g, 407)

@@ -69,6 +69,8 @@ type leg struct {
 	timer       *time.Timer     // session timer
 	expires     int             // Session-Expires in force, seconds
 	refresher   bool            // it is ours to refresh
+	minSE       int             // the longest that a 422 asked for, seconds
+	short       int             // 422 received
 	replaces    *leg            // the leg that this INVITE is to replace
 	refer       chan string     // sipfrag of the NOTIFY that a deflect waits for
 	display     string          // what the far end's display shows: name|number

@@ -287,7 +287,7 @@ func (l *leg) outcome(ch *call.Channel, req *wire.Request, res *wire.Response, e
 		if !l.challenged(ch, req, res) {
 			l.failed(ch, res.StatusCode, res.Reason, res)
 		}
-	case res.StatusCode == 422 && l.retryTimer(ch, res):
+	case res.StatusCode == 422 && l.retryTimer(ch, req, res):
 	case res.StatusCode < 400 && l.redirectedTo(ch, res):
 	default:
 		l.failed(ch, res.StatusCode, res.Reason, res)

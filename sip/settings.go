@@ -92,7 +92,8 @@ type settings struct {
 	enableTimer    bool
 	reliable       bool          // enable-100rel
 	patience       time.Duration // 64*T1: how long an answer waits for its ACK, a reliable 1xx for its PRACK, an INVITE for any response
-	minSE          int
+	minSE          int           // the shortest session interval that is taken, s
+	minSESet       bool          // minimum-session-expires is given
 
 	callerIDType    string
 	assertedAs      string // p-asserted-id-parse: user-domain or verbatim; else the user alone
@@ -308,7 +309,7 @@ func (s *settings) readSignalling(p conf.ParamList) {
 	if n := p.Int("timer-T1X64", 0); n > 0 {
 		s.patience = time.Duration(min(n, int(patienceMax/time.Millisecond))) * time.Millisecond
 	}
-	s.minSE = max(p.Int("minimum-session-expires", 90), 90)
+	s.minSE, s.minSESet = max(p.Int("minimum-session-expires", 90), 90), p.Get("minimum-session-expires") != ""
 	s.callerIDType = or(strings.ToLower(p.Get("caller-id-type")), "rpid")
 	s.assertedAs = strings.ToLower(p.Get("p-asserted-id-parse"))
 	s.passCalleeID = p.Bool("pass-callee-id", true)

@@ -45,15 +45,19 @@ func (l *leg) sessionTimerOffer(ch *call.Channel, req *wire.Request) {
 	if l.state >= legAnswered && l.expires > 0 && !l.refresher {
 		refresher = "uas"
 	}
+	least := max(l.profile.settings().minSE, l.minSE)
 	l.mu.Unlock()
-	put(req, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher}, field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
+	put(req, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher}, field{"Min-SE", strconv.Itoa(least)})
 }
+
+// maxSession is the longest interval that is taken, in seconds.
+const maxSession = 7 * 86400
 
 // parseSessionExpires reads "1800;refresher=uas".
 func parseSessionExpires(v string) (seconds int, refresher string) {
 	first, params, _ := strings.Cut(v, ";")
 	n, err := strconv.Atoi(strings.TrimSpace(first))
-	if err != nil || n <= 0 || n > 7*86400 {
+	if err != nil || n <= 0 || n > maxSession {
 		return 0, ""
 	}
 	for p := range strings.SplitSeq(params, ";") {
@@ -66,6 +70,20 @@ func parseSessionExpires(v string) (seconds int, refresher string) {
 
 // sessionExpires is the header in either form.
 func sessionExpires(m wire.Message) string { return or(header(m, "Session-Expires"), header(m, "x")) }
+
+// tooShort reports whether an INVITE wants a session interval below the profile's minimum:
+// it is refused with 422, if its sender can understand that (RFC 4028 §9) or the profile
+// asks for it by minimum-session-expires.
+func (s *settings) tooShort(req *wire.Request) bool {
+	first, _, _ := strings.Cut(sessionExpires(req), ";")
+	n, err := strconv.Atoi(strings.TrimSpace(first))
+	return err == nil && n >= 0 && n < s.minSE && s.enableTimer && (s.minSESet || hasOption(req, "Supported", "timer"))
+}
+
+// refuseShort answers an INVITE that is tooShort.
+func (p *Profile) refuseShort(req *wire.Request, tx *wire.ServerTx) {
+	p.respond(req, tx, 422, phrase(422), field{"Min-SE", strconv.Itoa(p.settings().minSE)})
+}
 
 // sessionTimerAnswer adds what was agreed to our 200 of an inbound call; the far
 // end refreshes.
@@ -92,8 +110,7 @@ func (l *leg) putSession(res *wire.Response, n int, refresher string) {
 	if v := l.get("sip_require_timer"); v == "" || call.True(v) {
 		put(res, field{"Require", "timer"})
 	}
-	put(res, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher},
-		field{"Min-SE", strconv.Itoa(l.profile.settings().minSE)})
+	put(res, field{"Session-Expires", strconv.Itoa(n) + ";refresher=" + refresher})
 }
 
 // refreshTimer answers the Session-Expires of a re-INVITE or UPDATE and begins
@@ -124,22 +141,33 @@ func (l *leg) timerAccepted(res *wire.Response) {
 	l.startTimer()
 }
 
-// retryTimer sends the INVITE again with the interval that a 422 asks for.
-func (l *leg) retryTimer(ch *call.Channel, res *wire.Response) bool {
-	n, err := strconv.Atoi(strings.TrimSpace(header(res, "Min-SE")))
+// maxShort is how many 422 one session may get: each proxy on the way may ask for more.
+const maxShort = 8
+
+// longer takes the interval that a 422 to an INVITE or UPDATE of ours asks for, and reports
+// whether to ask with it: it is longer than what was asked for, and ours to choose.
+func (l *leg) longer(req *wire.Request, res *wire.Response) bool {
+	first, _, _ := strings.Cut(header(res, "Min-SE"), ";")
+	n, err := strconv.Atoi(strings.TrimSpace(first))
+	asked, _ := parseSessionExpires(sessionExpires(req))
 	l.mu.Lock()
-	ended, tried := l.state == legEnded, l.expires > 0
-	req := l.invite
-	if err == nil && n > 0 && n <= 7*86400 && !ended && !tried {
-		l.expires = n
+	defer l.mu.Unlock()
+	if err != nil || n <= asked || n > maxSession || l.short >= maxShort || l.state == legEnded || !l.profile.settings().enableTimer {
+		return false
 	}
-	l.mu.Unlock()
-	if err != nil || n <= 0 || ended || tried {
+	l.short++
+	l.expires, l.minSE = n, n
+	return true
+}
+
+// retryTimer sends the INVITE again with the interval that a 422 asks for.
+func (l *leg) retryTimer(ch *call.Channel, req *wire.Request, res *wire.Response) bool {
+	if !l.longer(req, res) {
 		return false
 	}
 	again := l.buildInvite(ch, sdpOf(req))
 	l.mu.Lock()
-	l.invite, l.provisional = again, false
+	l.invite, l.provisional, l.auths = again, false, 0 // they ask who we are for this one, too
 	l.mu.Unlock()
 	l.dispatch(ch, again)
 	return true
@@ -199,8 +227,11 @@ func (l *leg) refreshByUpdate(ch *call.Channel) bool {
 			status = res.StatusCode
 		}
 		if status >= 200 {
-			if status < 300 {
+			switch {
+			case status < 300:
 				l.timerAccepted(res)
+			case status == 422:
+				l.longer(req, res) // which a re-INVITE asks for
 			}
 			select {
 			case done <- status:

@@ -40,9 +40,10 @@ type Options struct {
 	Headers        [][2]string    // added to every INVITE
 	Replies        [][2]string    // added to every response to an INVITE
 	// Wrap puts the SDP of an INVITE or of a 200 into another body.
-	Wrap     func(sdp []byte) (contentType string, body []byte)
-	AuthUser string // other than User
-	NoDigits bool   // no telephone-event in SDP
+	Wrap      func(sdp []byte) (contentType string, body []byte)
+	AuthUser  string // other than User
+	NoDigits  bool   // no telephone-event in SDP
+	Supported string // option tags; none: replaces, timer
 	// Reliable is the header of an INVITE that says 100rel (RFC 3262): Supported or
 	// Require; "" says nothing. Acknowledging is the test's: Call.Prack.
 	Reliable string
@@ -224,7 +225,10 @@ func (p *Phone) request(method sip.RequestMethod, uri, from, to, callID string, 
 	r.AppendHeader(sip.NewHeader("Contact", p.contact()))
 	r.AppendHeader(sip.NewHeader("User-Agent", "phone"))
 	r.AppendHeader(sip.NewHeader("Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, NOTIFY, REFER, UPDATE, MESSAGE"))
-	supported := "replaces, timer"
+	supported := p.Supported
+	if supported == "" {
+		supported = "replaces, timer"
+	}
 	if p.Reliable == "Supported" {
 		supported += ", 100rel"
 	}
