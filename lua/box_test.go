@@ -119,7 +119,9 @@ func newBox(t testing.TB, luaConf string, change func(*Options)) *box {
 	b.sw.AddEndpoint("user", endpoint.User{Directory: dir})
 	b.sw.AddDialplan("XML", dialplan.XML{Store: b.conf, Regex: cache})
 	b.sw.AddDialplan("inline", dialplan.InlinePlan{})
-	o := Options{Switch: b.sw, Store: b.store, Conf: b.conf, ScriptDir: b.dir, AllowShell: true, Print: &printer{b: b}}
+	o := Options{Switch: b.sw, Store: b.store, Conf: b.conf, ScriptDir: b.dir, AllowShell: true, Print: &printer{b: b},
+		// A script may be slow on a machine that has other things to do.
+		Limits: Limits{Compute: 10 * time.Minute}}
 	if change != nil {
 		change(&o)
 	}

@@ -117,11 +117,12 @@ export function ears() {
     get latest() { return connections[connections.length - 1]; },
     stream,
     tone: (of, hz) => until(of, `tone of ${hz} Hz`, (h) => Math.abs(h.hz - hz) <= 3 && h.db > -40),
-    // all gives every reading of so many seconds, five a second.
+    // all gives every reading of so many seconds from the first sound on, five a second.
     all: (of, seconds) => {
-      const list = [];
+      const list = [], from = Date.now();
       let n = 0;
       return listen(of, ({ hz, db }) => {
+        if (n === 0 && db < -50 && Date.now() - from < limit) return undefined;
         if (n++ % 2 === 0) list.push({ hz, db });
         return n >= seconds * 10 ? list : undefined;
       });

@@ -301,7 +301,7 @@ func mainCall(t *testing.T, far *box.Box, s site, timing bool) {
 	}
 	judgeFarEnd(t, far, timing)
 	judgeVisit(t, s)
-	judgeRecording(t, s)
+	judgeRecording(t, s, timing)
 	judgeEvents(t, w, a, bridged.Get("Bridge-B-Unique-ID"))
 	judgeCount(t, s, a)
 }
@@ -385,17 +385,22 @@ func judgeVisit(t *testing.T, s site) {
 	}
 }
 
-// judgeRecording hears both sides in what the switch recorded.
-func judgeRecording(t *testing.T, s site) {
+// judgeRecording hears both sides in what the switch recorded. Under emulation a part
+// of it is enough.
+func judgeRecording(t *testing.T, s site, timing bool) {
 	t.Helper()
 	pcm, rate, err := sound.Read(filepath.Join(s.data, "recordings", "both.wav"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(pcm) < 8*rate {
+	least := 8
+	if !timing {
+		least = 2
+	}
+	if len(pcm) < least*rate {
 		t.Fatalf("the recording has %.1f s", float64(len(pcm))/float64(rate))
 	}
-	middle := pcm[3*rate : 4*rate]
+	middle := pcm[len(pcm)/2-rate/2 : len(pcm)/2+rate/2]
 	for _, hz := range []float64{callerTone, farTone} {
 		if db := sound.Power(middle, rate, hz); db < -30 {
 			t.Errorf("the recording has %v Hz at %.1f dBFS", hz, db)
