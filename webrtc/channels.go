@@ -125,6 +125,8 @@ func (k *socket) broadcast(p params) (object, *failure) {
 	}
 	e = append(e, member{"userid", a.uid}, member{"sessid", k.session()}, member{"fromDisplay", a.displayName()})
 	switch {
+	case mainName(name) == "conference":
+		k.server.describeRoom(k, name, e, p.object("data"))
 	case strings.HasPrefix(name, "conference"):
 		k.server.conferenceBroadcast(k, name, p.object("data"))
 	case p.flag("localBroadcast") && mainName(name) != "presence" && mainName(name) != "FSevent":

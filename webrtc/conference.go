@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/switchlet/switchlet/call/event"
 )
@@ -18,12 +19,14 @@ type room struct {
 	name, domain string
 	serno        int64
 	members      []*memberRow // in order of joining
+	left         []*memberRow // the last who have left
 }
 
 // memberRow is one row.
 type memberRow struct {
 	uuid      string
 	id        int
+	since     time.Time
 	moderator bool
 	sessid    string // of the browser whose call it is, which outlives the call; "" for all others
 	uid       string
@@ -147,7 +150,7 @@ func (s *Server) row(e *event.Event, id int, status memberStatus) []any {
 func (s *Server) memberJoined(name string, e *event.Event) {
 	id, _ := strconv.Atoi(e.Get("Member-ID"))
 	status := statusOf(e)
-	m := &memberRow{uuid: e.Get("Unique-ID"), id: id, moderator: e.Get("Member-Type") == "moderator", status: status, row: s.row(e, id, status)}
+	m := &memberRow{uuid: e.Get("Unique-ID"), id: id, since: time.Now(), moderator: e.Get("Member-Type") == "moderator", status: status, row: s.row(e, id, status)}
 	s.mu.Lock()
 	if l := s.legs[m.uuid]; l != nil {
 		m.sessid, m.uid = l.sessid, l.uid
@@ -159,6 +162,7 @@ func (s *Server) memberJoined(name string, e *event.Event) {
 	s.tellMember(r, m, "conference-liveArray-join")
 	s.change(r, "add", m, index)
 	s.change(r, "modify", m, -1)
+	s.roomChanged(r)
 }
 
 func (s *Server) memberLeft(name string, e *event.Event) {
@@ -170,6 +174,7 @@ func (s *Server) memberLeft(name string, e *event.Event) {
 		if i := slices.IndexFunc(r.members, func(m *memberRow) bool { return m.uuid == uuid }); i >= 0 {
 			m = r.members[i]
 			r.members = slices.Delete(r.members, i, i+1)
+			r.hasLeft(m)
 		}
 	}
 	s.mu.Unlock()
@@ -178,6 +183,7 @@ func (s *Server) memberLeft(name string, e *event.Event) {
 	}
 	s.change(r, "del", m, -1)
 	s.tellMember(r, m, "conference-liveArray-part")
+	s.roomChanged(r)
 }
 
 // member finds a member of a room, nil if there is none such; s.mu is held.
