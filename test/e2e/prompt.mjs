@@ -20,7 +20,7 @@ const { values: o } = parseArgs({
   },
 });
 
-const limit = 30000; // ms for anything to happen
+const limit = 40000; // ms for anything to happen
 const problems = [];
 const say = (line) => process.stderr.write(line + "\n");
 
