@@ -34,7 +34,7 @@ var knownParams = map[string]string{
 	"sofia.conf": "| log-level debug-presence auto-restart inbound-reg-in-new-thread",
 	"sofia.conf/profile": `ndlb-force-rport accept-blind-auth accept-blind-reg aggressive-nat-detection all-reg-options-ping allow-empty-password
  allow-update apply-inbound-acl apply-nat-acl apply-proxy-acl apply-register-acl auth-all-packets auth-calls auth-calls-acl-only auth-messages
- auth-subscriptions auto-jitterbuffer-msec caller-id-type challenge-realm cid-in-1xx codec-prefs contact-user context dialplan disable-hold
+ auth-subscriptions auto-jitterbuffer-msec caller-id-type challenge-realm cid-in-1xx codec-prefs confirm-blind-transfer contact-user context dialplan disable-hold
  disable-transcoding parse-all-invite-headers parse-invite-tel-params update-refresher
  disable-register disable-rtp-auto-adjust disable-transfer dtmf-type enable-100rel enable-compact-headers enable-timer ext-rtp-ip ext-sip-ip
  fire-transfer-events force-register-db-domain force-register-domain force-subscription-domain force-subscription-expires full-id-in-dialplan hold-music inbound-codec-negotiation

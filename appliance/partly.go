@@ -4,7 +4,6 @@ package appliance
 // docs/compatibility.md. A name that stands here is told as partly supported.
 var partlyApplications = map[string]string{
 	"acknowledge_call":     "accepted; SIP's INVITE is answered with 100 anyway",
-	"blind_transfer_ack":   "accepted without effect",
 	"bridge":               "no bypass_media or proxy_media: sound always goes through the switch; no video",
 	"clear_speech_cache":   "accepted without effect",
 	"cng_plc":              "accepted; lost sound is concealed anyway",

@@ -92,6 +92,9 @@ func (c *Channel) BridgeWatching(ctx context.Context, b *Channel, watch func(med
 	}
 	defer b.Retain()()
 	tie := &bond{done: make(chan struct{})}
+	// Before they are partners: a transfer out of this bridge is another one.
+	c.TransferDone(true)
+	b.TransferDone(true)
 	c.tie(b)
 	b.tie(c)
 	b.mu.Lock()

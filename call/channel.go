@@ -142,17 +142,19 @@ type Channel struct {
 	notify       []watcher
 	onHangup     []func(*Channel)
 	onUnbridge   func() bool // AfterBridge
-	afterInit    []func()
-	sessions     map[string]*session // background recordings by path
-	endings      sync.WaitGroup      // recordings that are being reported
-	private      map[string]any
-	stack        int // nested executes
-	locked       int // event-lock depth
-	redirected   bool
-	earlyOK      bool          // early media counts as success of an originate
-	zombieExec   bool          // actions go on after the hang-up
-	holders      int           // who retains the channel
-	freed        chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
+	// onTransferred is AwaitTransfer's.
+	onTransferred func(ok bool) bool
+	afterInit     []func()
+	sessions      map[string]*session // background recordings by path
+	endings       sync.WaitGroup      // recordings that are being reported
+	private       map[string]any
+	stack         int // nested executes
+	locked        int // event-lock depth
+	redirected    bool
+	earlyOK       bool          // early media counts as success of an originate
+	zombieExec    bool          // actions go on after the hang-up
+	holders       int           // who retains the channel
+	freed         chan struct{} // closed when holders falls to 0 while CS_DESTROY waits
 
 	reported chan struct{} // closed after CHANNEL_HANGUP_COMPLETE
 	done     chan struct{} // closed after CS_DESTROY

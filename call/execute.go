@@ -310,7 +310,7 @@ func (c *Channel) executeExtension(ctx context.Context) {
 		}
 		c.serveUrgent(ctx)
 	}
-	if c.Up() {
+	if c.Up() && !c.takenBack() {
 		c.Log(LogNotice, "%s has executed the last dialplan instruction, hanging up.", c.Name())
 		c.Hangup(CauseNormalClearing)
 	}

@@ -36,7 +36,9 @@ func (c *Channel) HandleCause(cause Cause) {
 	case goOn == "" && (cause == CauseNoAnswer || cause == CauseNoUserResponse || cause == CauseOriginatorCancel):
 		return
 	}
-	c.Hangup(cause)
+	if !c.awaitsTransfer() {
+		c.Hangup(cause)
+	}
 }
 
 // causeListed reports whether a comma-separated list has the cause by name or

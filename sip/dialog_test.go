@@ -270,6 +270,135 @@ func TestRefer_Blind_PartnerIsTransferred(t *testing.T) {
 	ok(t, out.Hangup())
 }
 
+// fragment checks what a NOTIFY says of a transfer.
+func fragment(t *testing.T, c *phone.Call, want, state string) {
+	t.Helper()
+	n := recv(t, c.Notifies())
+	if got := string(n.Body()); got != want+"\r\n" || header(n, "Subscription-State") != state {
+		t.Errorf("NOTIFY %q %q, want %q %q", got, header(n, "Subscription-State"), want, state)
+	}
+}
+
+const (
+	confirming = `<param name="confirm-blind-transfer" value="true"/>`
+	underWay   = "active;expires=600"
+	over       = "terminated;reason=noresource"
+)
+
+// referred makes a call of 1000 and 1001, one of whom sends the other to 1002; all there is
+// when 1002 is called.
+func (h *house) referred(byCaller bool) (referrer, stays, third *phone.Call) {
+	h.t.Helper()
+	c := h.registered("1002", func(o *phone.Options) { o.Password = "hashed" })
+	stays, referrer = h.pair()
+	if byCaller {
+		referrer, stays = stays, referrer
+	}
+	ok(h.t, referrer.Refer("<sip:1002@test.local>"))
+	fragment(h.t.(*testing.T), referrer, "SIP/2.0 100 Trying", underWay)
+	third = must[*phone.Call](h.t)(c.Next())
+	ok(h.t, third.Ring())
+	return referrer, stays, third
+}
+
+// hear checks that each of two calls hears the other.
+func hear(t *testing.T, a, b *phone.Call) {
+	t.Helper()
+	for _, pair := range [][2]*phone.Call{{a, b}, {b, a}} {
+		pair[0].Say(700, 0.5)
+		ok(t, pair[1].Hears(700, 0.3, 300*time.Millisecond))
+		pair[0].Say(700, 0)
+	}
+}
+
+func TestRefer_BlindConfirmed_EndsWhenTheThirdAnswers(t *testing.T) {
+	for _, byCaller := range []bool{false, true} {
+		h := newHouse(t, houseOptions{params: confirming})
+		referrer, stays, third := h.referred(byCaller)
+		h.waitType(event.ChannelPark)
+		select {
+		case <-referrer.Ended():
+			t.Error("the referrer's call ended before anybody answered")
+		case n := <-referrer.Notifies():
+			t.Errorf("told before anybody answered: %s", n.Body())
+		default:
+		}
+		ok(t, third.Answer())
+		fragment(t, referrer, "SIP/2.0 200 OK", over)
+		ok(t, referrer.WaitEnd())
+		hear(t, stays, third)
+		ok(t, stays.Hangup())
+		ok(t, third.WaitEnd())
+		h.nothingLeft()
+	}
+}
+
+func TestRefer_BlindConfirmed_RefusedComesBack(t *testing.T) {
+	for _, byCaller := range []bool{false, true} {
+		h := newHouse(t, houseOptions{params: confirming})
+		referrer, stays, third := h.referred(byCaller)
+		ok(t, third.Reject(486, "Busy Here"))
+		fragment(t, referrer, "SIP/2.0 486 Busy Here", over)
+		h.wait("the second bridge", func(e *event.Event) bool {
+			return e.Type == event.ChannelBridge && e.Get("variable_current_application") == "intercept"
+		})
+		hear(t, referrer, stays)
+		ok(t, referrer.Hangup())
+		ok(t, stays.WaitEnd())
+		h.nothingLeft()
+	}
+}
+
+// Nobody is left who could be told or take the call back.
+func TestRefer_BlindConfirmed_OneOfThemHangsUp(t *testing.T) {
+	h := newHouse(t, houseOptions{params: confirming})
+	referrer, stays, third := h.referred(false)
+	ok(t, stays.Hangup())
+	fragment(t, referrer, "SIP/2.0 487 Request Terminated", over)
+	ok(t, referrer.WaitEnd())
+	ok(t, third.WaitEnd())
+	h.nothingLeft()
+
+	h = newHouse(t, houseOptions{params: confirming})
+	referrer, stays, third = h.referred(false)
+	ok(t, referrer.Hangup())
+	h.wait("the end of the referrer", func(e *event.Event) bool {
+		return e.Type == event.ChannelHangupComplete && e.Get("variable_sip_call_id") == referrer.Invite().CallID().Value()
+	})
+	ok(t, third.Reject(486, "Busy Here"))
+	ok(t, stays.WaitEnd())
+	h.nothingLeft()
+}
+
+// An application says how the transfer went, where nobody is bridged.
+func TestRefer_BlindConfirmed_ByAcknowledgement(t *testing.T) {
+	for _, tt := range []struct{ ack, want string }{{"true", "SIP/2.0 200 OK"}, {"false", "SIP/2.0 403 Forbidden"}, {"", "SIP/2.0 403 Forbidden"}} {
+		end := `<action application="park"/>`
+		if tt.ack == "" {
+			end = `<action application="set" data="x=y"/>` // the last action
+		}
+		app := ""
+		if tt.ack != "" {
+			app = `<action application="blind_transfer_ack" data="` + tt.ack + `"/>`
+		}
+		h := newHouse(t, houseOptions{plan: `<extension name="ack"><condition field="destination_number" expression="^ack$">` + app + end + `</condition></extension>`})
+		stays, referrer := h.pair()
+		h.outbound().Set("confirm_blind_transfer", "true")
+		ok(t, referrer.Refer("<sip:ack@test.local>"))
+		fragment(t, referrer, "SIP/2.0 100 Trying", underWay)
+		fragment(t, referrer, tt.want, over)
+		if tt.ack == "true" {
+			ok(t, referrer.WaitEnd())
+			ok(t, stays.Hangup())
+		} else {
+			hear(t, referrer, stays)
+			ok(t, stays.Hangup())
+			ok(t, referrer.WaitEnd())
+		}
+		h.nothingLeft()
+	}
+}
+
 func TestRefer_Blind_RecordingFollows(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	out, in := h.pair()

@@ -278,6 +278,9 @@ func (l *leg) outcome(ch *call.Channel, req *wire.Request, res *wire.Response, e
 		l.lost(ch, err)
 		return
 	}
+	if res.StatusCode < 400 {
+		l.tellFailure(ch, "", "")
+	}
 	switch {
 	case res.StatusCode < 200:
 		l.progressed(ch, req, res)
@@ -323,10 +326,25 @@ func (l *leg) failed(ch *call.Channel, status int, reason string, res *wire.Resp
 		return
 	}
 	l.profile.counters.failedOut.Add(1)
-	ch.SetPlain("sip_invite_failure_status", strconv.Itoa(status))
-	ch.SetPlain("sip_invite_failure_phrase", reason)
+	ch.SetPlain(failureStatus, strconv.Itoa(status))
+	ch.SetPlain(failurePhrase, reason)
+	l.tellFailure(ch, strconv.Itoa(status), reason)
 	l.terminate(termination{disposition: "recv_refuse", status: status, phrase: reason, cause: cause, reason: text})
 	ch.Hangup(cause)
+}
+
+// Variables that say how an INVITE was refused, of the leg and of who calls it.
+const (
+	failureStatus = "sip_invite_failure_status"
+	failurePhrase = "sip_invite_failure_phrase"
+)
+
+// tellFailure tells who calls how the INVITE was refused, "" that it was not.
+func (l *leg) tellFailure(ch *call.Channel, status, reason string) {
+	if a := l.originator(ch); a != nil && a.Get(failureStatus) != status {
+		a.SetPlain(failureStatus, status)
+		a.SetPlain(failurePhrase, reason)
+	}
 }
 
 // learnResponse takes the X- headers of a response, which the caller's answers carry, too.

@@ -16,6 +16,9 @@ import (
 const (
 	fragOK        = "SIP/2.0 200 OK\r\n"
 	fragForbidden = "SIP/2.0 403 Forbidden\r\n"
+
+	fragTrying     = "SIP/2.0 100 Trying\r\n"
+	fragTerminated = "SIP/2.0 487 Request Terminated\r\n"
 )
 
 // receiveRefer transfers the call (spec/sip.md §7.2).
@@ -64,15 +67,21 @@ type referral struct {
 	by    string
 }
 
+// confirmLimit bounds how long a referrer waits for the outcome of its transfer.
+const confirmLimit = 600 * time.Second
+
 // notifyLimit bounds how long the end of the referrer's call waits for it to have
 // heard that its transfer went well.
 const notifyLimit = time.Second
 
 // notify tells the referrer how it went, which ends the subscription, and waits a
 // moment for the answer: a BYE that overtakes it would leave the phone unsure.
-func (r *referral) notify(fragment string) {
+func (r *referral) notify(fragment string) { r.tell(fragment, "terminated;reason=noresource") }
+
+// tell sends a NOTIFY and waits a moment for the answer.
+func (r *referral) tell(fragment, state string) {
 	req := r.leg.request(wire.NOTIFY)
-	put(req, field{"Event", "refer;id=" + r.id}, field{"Allow-Events", r.leg.profile.settings().events()}, field{"Subscription-State", "terminated;reason=noresource"})
+	put(req, field{"Event", r.event()}, field{"Allow-Events", r.leg.profile.settings().events()}, field{"Subscription-State", state})
 	setBody(req, "message/sipfrag;version=2.0", []byte(fragment))
 	heard := make(chan struct{})
 	r.leg.profile.transact(req, nil, func(res *wire.Response, err error) {
@@ -117,6 +126,10 @@ func (r *referral) blind() {
 		r.notify(fragForbidden)
 		return
 	}
+	if r.leg.profile.settings().confirmBlind || r.ch.True("confirm_blind_transfer") {
+		r.confirmed(partner, extension, dialplan, context)
+		return
+	}
 	r.notify(fragOK)
 	r.follow(r.ch, partner)
 	if err := partner.Transfer(extension, dialplan, context); err != nil {
@@ -124,6 +137,75 @@ func (r *referral) blind() {
 	}
 	r.ch.Hangup(call.CauseBlindTransfer)
 	r.leg.transferEvent("sofia::transferor", r.ch, extension)
+}
+
+// event is the Event of our NOTIFYs.
+func (r *referral) event() string { return "refer;id=" + r.id }
+
+// confirmed transfers the partner while the referrer waits in CS_PARK to be told how that
+// goes: it ends with a bridge, and gets the partner back without one (spec/sip.md §7.2).
+func (r *referral) confirmed(partner *call.Channel, extension, dialplan, context string) {
+	r.tell(fragTrying, "active;expires="+strconv.Itoa(int(confirmLimit/time.Second)))
+	r.ch.SetPlain("sip_blind_transfer_event", r.event())
+	r.ch.SetPlain("blind_transfer_uuid", partner.UUID())
+	partner.SetPlain("blind_transfer_uuid", r.ch.UUID())
+	partner.SetPlain(failureStatus, "")
+	partner.SetPlain(failurePhrase, "")
+	r.ch.SetPlain("park_timeout", strconv.Itoa(int(confirmLimit/time.Second))+":blind_transfer")
+	r.follow(r.ch, partner)
+	parked := make(chan struct{})
+	r.ch.AfterBridge(func() bool {
+		defer close(parked)
+		return r.ch.ParkFrom() == nil
+	})
+	partner.AwaitTransfer(func(ok bool) bool {
+		if !r.ch.Up() {
+			return false
+		}
+		r.ch.Switch().Go(func() { r.outcome(partner, ok, parked) })
+		return true
+	})
+	partner.OnHangup(func(*call.Channel) { partner.TransferDone(false) })
+	if err := partner.Transfer(extension, dialplan, context); err != nil {
+		r.errored(err.Error())
+		return // it was hung up, of which the referrer is told
+	}
+	r.leg.transferEvent("sofia::transferor", r.ch, extension)
+}
+
+// parkLimit bounds how long the outcome of a transfer waits until the referrer has left
+// its bridge.
+const parkLimit = 2 * time.Second
+
+// outcome tells the referrer, which is parked by then, how the transfer of its partner went.
+func (r *referral) outcome(partner *call.Channel, ok bool, parked <-chan struct{}) {
+	switch {
+	case ok:
+		r.notify(fragOK)
+		r.ch.Hangup(call.CauseBlindTransfer)
+	case !partner.Up():
+		r.notify(fragTerminated)
+		r.ch.Hangup(call.CauseBlindTransfer)
+	default:
+		fragment := fragForbidden
+		if status := partner.Get(failureStatus); status != "" {
+			fragment = "SIP/2.0 " + clean(status+" "+partner.Get(failurePhrase)) + "\r\n"
+		}
+		r.notify(fragment)
+		limit := time.NewTimer(parkLimit)
+		defer limit.Stop()
+		select {
+		case <-parked:
+		case <-r.ch.Context().Done():
+			return
+		case <-limit.C: // somebody took it elsewhere
+			r.ch.AfterBridge(nil)
+			return
+		}
+		if err := r.ch.Transfer("intercept:"+partner.UUID(), "inline", ""); err != nil && r.ch.Up() {
+			r.errored(err.Error())
+		}
+	}
 }
 
 // follow lets the recordings of a leg that is to end go on with the one that stays.

@@ -92,6 +92,7 @@ type settings struct {
 	enableTimer    bool
 	reliable       bool          // enable-100rel
 	patience       time.Duration // 64*T1: how long an answer waits for its ACK, a reliable 1xx for its PRACK, an INVITE for any response
+	confirmBlind   bool          // who transfers a call is told when it reached somebody
 	minSE          int           // the shortest session interval that is taken, s
 	minSESet       bool          // minimum-session-expires is given
 
@@ -257,6 +258,7 @@ func (s *settings) readRegistrar(p conf.ParamList) {
 	s.expiresDeviation = p.Int("sip-expires-max-deviation", 0)
 	s.lateMargin = p.Int("sip-expires-late-margin", 60)
 	s.disableRegister = p.Bool("disable-register", false)
+	s.confirmBlind = p.Bool("confirm-blind-transfer", false)
 	s.disableTransfer = p.Bool("disable-transfer", false)
 	s.disableHold = p.Bool("disable-hold", false)
 	ping := p.Get("nat-options-ping")

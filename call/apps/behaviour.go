@@ -25,7 +25,7 @@ func behaviour(Deps) []call.Application {
 		{Name: "filter_codecs", Syntax: "<codec string>", Description: "Filter Codecs", Flags: n, Run: filterCodecs},
 		{Name: "park_state", Syntax: "", Description: "Park State", Run: parkState},
 		{Name: "acknowledge_call", Syntax: "", Description: "Indicate Call Acknowledged", Flags: n, Run: nothing},
-		{Name: "blind_transfer_ack", Syntax: "[true|false]", Description: "", Run: nothing},
+		{Name: "blind_transfer_ack", Syntax: "[true|false]", Description: "", Run: blindTransferAck},
 		{Name: "novideo", Syntax: "", Description: "Refuse Inbound Video", Flags: nr, Run: nothing},
 		{Name: "cng_plc", Syntax: "", Description: "Do PLC on CNG frames", Flags: nr, Run: nothing},
 		{Name: "early_hangup", Syntax: "", Description: "Enable early hangup", Flags: nr, Run: nothing},
@@ -47,6 +47,12 @@ func sessionLoglevel(_ context.Context, ch *call.Channel, args string) error {
 		return usage("session_loglevel <level>")
 	}
 	ch.SetLogLevel(level)
+	return nil
+}
+
+// blindTransferAck tells who transferred the channel, and waits for it, how that went.
+func blindTransferAck(_ context.Context, ch *call.Channel, args string) error {
+	ch.TransferDone(call.True(strings.TrimSpace(args)))
 	return nil
 }
 
