@@ -27,16 +27,11 @@ type Options struct {
 	Store     *conf.Store
 	Directory *directory.Directory
 	Access    *directory.AccessLists
-	// UDPPort is where all browsers send their sound; 0 is DefaultPort, a negative
-	// number any free port.
+	// UDPPort is where all browsers send their sound, on every rtp-ip of the profiles;
+	// 0 is DefaultPort, a negative number any free port.
 	UDPPort int
 	// TCPPort is for browsers that cannot send UDP; 0 is none.
 	TCPPort int
-	// Local are the addresses to open the ports on; empty means every rtp-ip of the
-	// profiles.
-	Local []netip.Addr
-	// Addresses are offered to browsers before the local ones, beside ext-rtp-ip.
-	Addresses []netip.Addr
 	// Certificate opens the files that a profile names for its secure listeners, or
 	// finds one where none are named. Without it such a listener does not start.
 	Certificate func(CertificateFiles) (func(*tls.ClientHelloInfo) (*tls.Certificate, error), error)
@@ -138,7 +133,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 // openNetwork opens the UDP port on every address that the profiles name.
 func (s *Server) openNetwork(profiles []*profile) error {
-	locals, advertised := slices.Clone(s.opts.Local), slices.Clone(s.opts.Addresses)
+	var locals, advertised []netip.Addr
 	add := func(list *[]netip.Addr, ip netip.Addr) {
 		if !slices.Contains(*list, ip) {
 			*list = append(*list, ip)
@@ -146,9 +141,6 @@ func (s *Server) openNetwork(profiles []*profile) error {
 	}
 	for _, p := range profiles {
 		for _, ip := range p.rtpIPs {
-			if len(s.opts.Local) > 0 {
-				break
-			}
 			if !ip.IsUnspecified() {
 				add(&locals, ip)
 				continue

@@ -41,8 +41,6 @@ type Defaults struct {
 	// ConfigFiles are looked through for profiles, the first that exists counts;
 	// nil is ~/.fs_cli_conf and /etc/fs_cli.conf.
 	ConfigFiles []string
-	// History is the file of the lines typed, "" is ~/.switchlet_history.
-	History string
 	// Box finds the switch that runs in a data directory, for -data.
 	Box func(dir string) (Box, error)
 }

@@ -45,7 +45,7 @@ func (d Defaults) newConsole(ctx context.Context, set *settings, stdin io.Reader
 	// first.
 	keys := readline.NewCancelableStdin(in)
 	editor, err := readline.NewEx(&readline.Config{
-		HistoryFile:  d.history(set),
+		HistoryFile:  set.history(),
 		HistoryLimit: historyLines,
 		AutoComplete: &completer{ctx: ctx, conn: &k.conn},
 		Stdin:        keys,
@@ -145,12 +145,10 @@ func (k *console) serve(ctx context.Context, c *esl.Conn, set *settings) (lost b
 	}
 }
 
-func (d Defaults) history(set *settings) string {
+// history is the file of the lines typed, "" is none.
+func (set *settings) history() string {
 	if set.noHistory {
 		return ""
-	}
-	if d.History != "" {
-		return d.History
 	}
 	if home, err := os.UserHomeDir(); err == nil {
 		return filepath.Join(home, ".switchlet_history")

@@ -77,8 +77,7 @@ type Result struct {
 	// Digits is the payload type of telephone-event, 0 if the peer has none;
 	// DigitsReceive is what the peer's packets carry.
 	Digits, DigitsReceive uint8
-	DigitsClock           int   // Hz
-	ComfortNoise          uint8 // payload type of CN, 0 if none
+	DigitsClock           int // Hz
 	Direction             Direction
 	Held                  bool // the peer has put us on hold
 	Remote                netip.AddrPort
@@ -340,21 +339,17 @@ func (m *Media) rtcpAddress(rtp netip.AddrPort, mux bool) netip.AddrPort {
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
 }
 
-// events finds telephone-event, preferring the clock of the codec, and CN.
+// events finds telephone-event, preferring the clock of the codec.
 func (r *Result) events(m *Media) {
 	clock := r.Format.Codec.ClockRate
 	for _, p := range m.payloads() {
-		switch {
-		case strings.EqualFold(p.name, "telephone-event"):
-			if r.Digits == 0 || (r.DigitsClock != clock && p.clock == clock) {
-				r.Digits, r.DigitsClock = p.number, p.clock
-				if r.DigitsClock == 0 {
-					r.DigitsClock = 8000
-				}
-			}
-		case strings.EqualFold(p.name, "CN") || (p.name == "" && p.number == 13):
-			if r.ComfortNoise == 0 || p.clock == clock {
-				r.ComfortNoise = p.number
+		if !strings.EqualFold(p.name, "telephone-event") {
+			continue
+		}
+		if r.Digits == 0 || (r.DigitsClock != clock && p.clock == clock) {
+			r.Digits, r.DigitsClock = p.number, p.clock
+			if r.DigitsClock == 0 {
+				r.DigitsClock = 8000
 			}
 		}
 	}

@@ -34,7 +34,6 @@ type Local struct {
 	// telephone-event out.
 	DigitsPayload uint8
 	NoDigits      bool
-	ComfortNoise  bool // offer CN, payload type 13
 	// MediaAttributes are whole a-values to add: "fingerprint:sha-256 …".
 	MediaAttributes []string
 }
@@ -164,9 +163,6 @@ func (l Local) audio(b *strings.Builder, o Offered) {
 	for _, d := range o.Digits {
 		fmt.Fprintf(b, " %d", d.PayloadType)
 	}
-	if l.ComfortNoise {
-		b.WriteString(" 13")
-	}
 	b.WriteString("\r\n")
 	for _, f := range o.Formats {
 		rtpmap(b, f)
@@ -174,9 +170,6 @@ func (l Local) audio(b *strings.Builder, o Offered) {
 	for _, d := range o.Digits {
 		attribute(b, fmt.Sprintf("rtpmap:%d telephone-event/%d", d.PayloadType, d.Clock))
 		attribute(b, fmt.Sprintf("fmtp:%d 0-15", d.PayloadType))
-	}
-	if l.ComfortNoise {
-		attribute(b, "rtpmap:13 CN/8000")
 	}
 	if len(o.Formats) > 0 {
 		attribute(b, "ptime:"+strconv.Itoa(o.Formats[0].Ptime))
@@ -229,7 +222,6 @@ func Answer(l Local, offer *Session, r Result) []byte {
 		if r.Digits != 0 && !l.NoDigits {
 			o.Digits = []Digits{{r.Digits, r.DigitsClock}}
 		}
-		l.ComfortNoise = l.ComfortNoise && r.ComfortNoise == 13
 		l.Mux = l.Mux && r.Mux
 		if l.Mux && l.RTCPPort != 0 {
 			l.RTCPPort = l.Port

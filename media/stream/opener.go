@@ -26,13 +26,8 @@ import (
 	"github.com/switchlet/switchlet/media/resample"
 )
 
-// Errors that callers branch on.
-var (
-	// ErrScheme is returned for "x://…" that nothing here plays.
-	ErrScheme = errors.New("unknown stream")
-	// ErrOutside is returned for a path outside Opener.Roots.
-	ErrOutside = errors.New("outside the allowed directories")
-)
+// ErrScheme is returned for "x://…" that nothing here plays.
+var ErrScheme = errors.New("unknown stream")
 
 // maxURI bounds a name in bytes.
 const maxURI = 64 << 10
@@ -45,9 +40,6 @@ type Opener struct {
 	SoundDir string
 	// RecordDir is where relative names of recordings begin; "" is SoundDir.
 	RecordDir string
-	// Roots, if not empty, are the only directories in which files are read or
-	// made, SoundDir and RecordDir included or not as they are listed.
-	Roots []string
 	// Prompts is laid under SoundDir: what is missing there is looked for here
 	// under the same relative name.
 	Prompts fs.FS

@@ -36,7 +36,7 @@ func (*memory) Close() error { return nil }
 func encoded(t testing.TB, pcm []int16, rate, channels int) []byte {
 	t.Helper()
 	var m memory
-	w, err := ogg.NewWriter(&m, "m.opus", rate, channels, ogg.Options{})
+	w, err := ogg.NewWriter(&m, "m.opus", rate, channels)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestFile_OfARateThatOpusHasNot_IsReadAt48000(t *testing.T) {
 	if got := opened(t, encoded(t, steps(8000, 1), 8000, 1), 11025).Rate(); got != 48000 {
 		t.Errorf("Rate() = %d", got)
 	}
-	if _, err := ogg.NewWriter(&memory{}, "m.opus", 11025, 1, ogg.Options{}); err == nil {
+	if _, err := ogg.NewWriter(&memory{}, "m.opus", 11025, 1); err == nil {
 		t.Error("a file of 11025 Hz was begun")
 	}
 }
@@ -247,7 +247,7 @@ func TestFrame_ReadAndWritten_NeedsNoMemory(t *testing.T) {
 	if n := testing.AllocsPerRun(200, func() { _, _ = r.Read(frame) }); n != 0 {
 		t.Errorf("a frame read: %v allocations", n)
 	}
-	w, err := ogg.NewWriter(nowhere{}, "m.opus", rate, 1, ogg.Options{})
+	w, err := ogg.NewWriter(nowhere{}, "m.opus", rate, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

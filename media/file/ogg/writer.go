@@ -20,15 +20,11 @@ const (
 	pagePackets = framesPerSecond
 	// maxEncoded is room for one encoded packet.
 	maxEncoded = 1275
+	// complexity is how hard the encoder tries, 0 to 10.
+	complexity = 5
 	// vendor stands in the comment header.
 	vendor = "switchlet"
 )
-
-// Options tune a Writer. The zero value is the default.
-type Options struct {
-	Bitrate    int // bits a second, of all channels; 0 chooses by rate: 16,000 at 8 kHz to 48,000 at 48 kHz
-	Complexity int // 0-10 plus one, so that zero can mean 5
-}
 
 // Writer makes an Ogg/Opus file. It is a media.Sink and not safe for concurrent
 // use.
@@ -58,8 +54,8 @@ type Writer struct {
 
 // NewWriter begins a file of sound at rate Hz, which must be one of Opus's, with
 // one or two channels. Close closes to; a failure leaves it open.
-func NewWriter(to io.WriteCloser, name string, rate, channels int, o Options) (*Writer, error) {
-	w, err := newWriter(to, name, rate, channels, o)
+func NewWriter(to io.WriteCloser, name string, rate, channels int) (*Writer, error) {
+	w, err := newWriter(to, name, rate, channels)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +108,7 @@ func (w *Writer) tag(comments []string) error {
 	return w.writePage(0, 0)
 }
 
-func newWriter(to io.WriteCloser, name string, rate, channels int, o Options) (*Writer, error) {
+func newWriter(to io.WriteCloser, name string, rate, channels int) (*Writer, error) {
 	if !slices.Contains(opus.Rates(), rate) {
 		return nil, fmt.Errorf("%s: Opus has no rate of %d Hz; it can be 8000, 12000, 16000, 24000 or 48000", name, rate)
 	}
@@ -123,13 +119,8 @@ func newWriter(to io.WriteCloser, name string, rate, channels int, o Options) (*
 	if err != nil {
 		return nil, fmt.Errorf("%s: encoder at %d Hz: %w", name, rate, err)
 	}
-	bitrate, complexity := o.Bitrate, 5
-	if bitrate <= 0 {
-		bitrate = (12000 + rate*3/4) * (channels + 1) / 2
-	}
-	if o.Complexity > 0 {
-		complexity = o.Complexity - 1
-	}
+	// Of one channel 18,000 bits a second at 8 kHz to 48,000 at 48 kHz.
+	bitrate := (12000 + rate*3/4) * (channels + 1) / 2
 	for _, err := range []error{
 		enc.SetFrameSize(rate / framesPerSecond),
 		enc.SetBitrate(bitrate),
@@ -152,7 +143,7 @@ func Create(path string, rate, channels int) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := NewWriter(f, path, rate, channels, Options{})
+	w, err := NewWriter(f, path, rate, channels)
 	if err != nil {
 		_ = f.Close()
 		return nil, err
@@ -181,7 +172,7 @@ func resume(f *os.File, path string, rate, channels int) (*Writer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return NewWriter(f, path, rate, channels, Options{})
+		return NewWriter(f, path, rate, channels)
 	}
 	r := &Reader{from: f, name: path, rate: opusRate, pages: newPageReader(f)}
 	size, err := f.Seek(0, io.SeekEnd)
@@ -195,7 +186,7 @@ func resume(f *os.File, path string, rate, channels int) (*Writer, error) {
 	if r.head.channels != channels {
 		return nil, fmt.Errorf("%s: has %d channels, not %d", path, r.head.channels, channels)
 	}
-	w, err := newWriter(f, path, rate, channels, Options{})
+	w, err := newWriter(f, path, rate, channels)
 	if err != nil {
 		return nil, err
 	}
