@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -43,14 +42,6 @@ type leg struct {
 	free      bool      // it may be confirmed after the time for all legs is over
 }
 
-type confirmState int
-
-const (
-	unconfirmed confirmState = iota
-	confirming
-	confirmed
-)
-
 // run starts the legs and returns the winner.
 func (r *race) run(ctx context.Context, list []dialstring.Leg) (*call.Channel, error) {
 	r.signal = make(chan struct{}, 1)
@@ -82,19 +73,6 @@ func (r *race) run(ctx context.Context, list []dialstring.Leg) (*call.Channel, e
 		r.ring(ctx)
 	}
 	return r.watch(ctx, time.Now().Add(timeout))
-}
-
-func (r *race) timeout() time.Duration {
-	if d := r.settings.seconds("originate_timeout"); r.settings.own.Get("originate_timeout") != "" && d > 0 {
-		return d
-	}
-	if r.opts.Timeout > 0 {
-		return r.opts.Timeout
-	}
-	if d := r.settings.seconds("call_timeout"); d > 0 {
-		return d
-	}
-	return DefaultTimeout
 }
 
 // begin makes and starts one leg, or the legs that an expanding endpoint stands
@@ -146,18 +124,6 @@ func (r *race) begin(ctx context.Context, l dialstring.Leg, timeout time.Duratio
 	return nil
 }
 
-// seconds reads a time limit; 0: none, or no number of seconds that an int32 can hold.
-func seconds(text string) int {
-	if text == "" {
-		return 0
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil {
-		return 0
-	}
-	return int(n)
-}
-
 // beginExpanded starts what user/ or group/ stands for.
 func (r *race) beginExpanded(ctx context.Context, x call.Expander, req *call.DialRequest, l dialstring.Leg, timeout time.Duration, depth int) error {
 	if depth > maxDepth {
@@ -200,113 +166,6 @@ func (r *race) beginExpanded(ctx context.Context, x call.Expander, req *call.Dia
 		return nil
 	}
 	return last
-}
-
-// merge puts the variables of a leg together. For a name in both sets {} wins,
-// unless local_var_clobber asks for the opposite.
-func (r *race) merge(own []call.Var) *call.Vars {
-	v := call.NewVars()
-	set := func(list []call.Var) {
-		for _, x := range list {
-			v.Set(x.Name, x.Value)
-		}
-	}
-	if a := r.opts.Originator; a != nil {
-		set(inherited(a))
-	}
-	if r.settings.on("local_var_clobber") {
-		set(r.shared)
-		set(own)
-	} else {
-		set(own)
-		set(r.shared)
-	}
-	return v
-}
-
-// caller makes the caller profile of a new leg; origination_* of [] win here.
-func (r *race) caller(merged *call.Vars, own []dialstring.Var) call.Profile {
-	get := func(name string) string {
-		for _, v := range own {
-			if strings.EqualFold(v.Name, name) {
-				return v.Value
-			}
-		}
-		return merged.Get(name)
-	}
-	var p call.Profile
-	if a := r.opts.Originator; a != nil {
-		ap := a.Profile()
-		p.Username, p.ANI, p.ANIII, p.NetworkAddr = ap.Username, ap.ANI, ap.ANIII, ap.NetworkAddr
-		p.HideName, p.HideNumber, p.ScreenBit = ap.HideName, ap.HideNumber, ap.ScreenBit
-		p.CallerName, p.CallerNumber = callerOf(a, r.opts)
-		p.Context = ap.Context
-	} else {
-		p.CallerName, p.CallerNumber = r.opts.CallerName, r.opts.CallerNumber
-		p.Context, p.ScreenBit = "default", true
-		if p.CallerNumber == "" {
-			p.CallerNumber = "0000000000"
-		}
-	}
-	for _, f := range []struct {
-		name string
-		to   *string
-	}{
-		{"origination_caller_id_name", &p.CallerName}, {"origination_caller_id_number", &p.CallerNumber},
-		{"origination_callee_id_name", &p.CalleeName}, {"origination_callee_id_number", &p.CalleeNumber},
-		{"origination_ani", &p.ANI}, {"origination_aniii", &p.ANIII},
-	} {
-		if v := get(f.name); v != "" && !strings.EqualFold(v, "undef") {
-			*f.to = v
-		}
-	}
-	if r.opts.Originator == nil && p.ANI == "" {
-		p.ANI = p.CallerNumber
-	}
-	for _, word := range strings.FieldsFunc(get("origination_privacy"), func(c rune) bool { return c == ':' || c == '+' || c == ' ' }) {
-		switch strings.ToLower(word) {
-		case "hide_name":
-			p.HideName = true
-		case "hide_number":
-			p.HideNumber = true
-		case "screen":
-			p.ScreenBit = true
-		}
-	}
-	return p
-}
-
-// dress sets the leg's variables and its relation to the A leg.
-func (r *race) dress(c *call.Channel, v *call.Vars, endpoint string) {
-	nested := v.True("origination_nested_vars") || call.True(r.sw.Globals.Get("origination_nested_vars"))
-	for _, x := range v.All() {
-		if strings.Contains(x.Value, "${") && !nested {
-			c.Log(call.LogCrit, "Invalid data (${%s} contains a variable)", x.Name)
-			c.Set(x.Name, "") // the endpoint may have set it, with what is harmless of it
-			continue
-		}
-		c.Set(x.Name, x.Value)
-	}
-	if name := v.Get("origination_channel_name"); name != "" {
-		c.SetName(name)
-	}
-	c.UpdateProfile(func(p *call.Profile) {
-		if p.CalleeName == "" {
-			p.CalleeName = "Outbound Call"
-		}
-		if p.CalleeNumber == "" {
-			p.CalleeNumber = p.Destination
-		}
-	})
-	c.Set("originate_endpoint", endpoint)
-	if a := r.opts.Originator; a != nil {
-		c.SetOther("originator", a.Profile())
-		a.SetOther("originatee", c.Profile())
-		c.Set("originating_leg_uuid", a.UUID())
-		c.Set("originator", a.UUID())
-		c.Set("call_uuid", a.UUID())
-		c.Set("signal_bond", a.UUID())
-	}
 }
 
 func (r *race) failed(endpoint string, err error) {
@@ -419,95 +278,6 @@ func (r *race) await(ctx context.Context, a *call.Channel) error {
 	}
 }
 
-// legLimits ends legs whose own time is over and returns the next moment of
-// interest.
-func (r *race) legLimits(now, next time.Time) time.Time {
-	for _, l := range r.legs {
-		if !l.c.Up() {
-			continue
-		}
-		if !l.deadline.IsZero() {
-			if !now.Before(l.deadline) {
-				l.end(call.CauseAllottedTimeout)
-				continue
-			}
-			next = earlier(next, l.deadline)
-		}
-		if !l.progress.IsZero() && !l.c.Ringing() && !l.c.MediaReady() {
-			if !now.Before(l.progress) {
-				l.end(call.CauseProgressTimeout)
-				continue
-			}
-			next = earlier(next, l.progress)
-		}
-	}
-	return next
-}
-
-// confirmLimit bounds how long a callee may think about the key of a group
-// confirmation that group_confirm_cancel_timeout gives all the time.
-const confirmLimit = 24 * time.Hour
-
-// expire ends the legs whose time is over and reports whether any may go on.
-func (r *race) expire() bool {
-	left := false
-	for _, l := range r.legs {
-		if l.free && l.c.Up() {
-			left, l.free = true, false // until confirmLimit
-			continue
-		}
-		l.end(call.CauseNoAnswer)
-	}
-	return left
-}
-
-// startDelayed calls the legs whose leg_delay_start is over, and the first of them at
-// once when no other is left; it returns when to look again, next at the latest.
-func (r *race) startDelayed(now, next time.Time) time.Time {
-	var first time.Time
-	active := false
-	for _, l := range r.legs {
-		switch {
-		case l.start.IsZero():
-			active = active || l.c.Up()
-		case first.IsZero() || l.start.Before(first):
-			first = l.start
-		}
-	}
-	if first.IsZero() {
-		return next
-	}
-	ahead := time.Duration(0)
-	if !active && first.After(now) {
-		ahead = first.Sub(now)
-	}
-	for _, l := range r.legs {
-		if l.start.IsZero() {
-			continue
-		}
-		l.start = l.start.Add(-ahead)
-		for _, t := range [...]*time.Time{&l.deadline, &l.progress} {
-			if !t.IsZero() {
-				*t = t.Add(-ahead)
-			}
-		}
-		if now.Before(l.start) {
-			next = earlier(next, l.start)
-			continue
-		}
-		l.start = time.Time{}
-		l.c.Start()
-	}
-	return next
-}
-
-func earlier(a, b time.Time) time.Time {
-	if b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // look examines every leg once.
 func (r *race) look(ctx context.Context) (*call.Channel, error) {
 	left := r.legs[:0]
@@ -558,179 +328,6 @@ func (r *race) look(ctx context.Context) (*call.Channel, error) {
 		return nil, r.cause()
 	}
 	return nil, nil
-}
-
-func (r *race) earlyCounts(c *call.Channel) bool {
-	switch v := r.settings.get("ignore_early_media"); {
-	case r.bridgesEarly():
-		return false
-	case v == "", strings.EqualFold(v, "false"):
-		return c.MediaReady()
-	}
-	return false
-}
-
-// ring passes ringing on to the A leg: as the sound that its variable ringback
-// names (transfer_ringback, once it is answered), for which its early media is
-// opened, else as a signal.
-func (r *race) ring(ctx context.Context) {
-	if r.ringing {
-		return
-	}
-	r.ringing = true
-	a := r.opts.Originator
-	if a == nil {
-		return
-	}
-	tone := a.Get("ringback")
-	if v := a.Get("transfer_ringback"); a.Answered() && v != "" {
-		tone = v
-	}
-	if !a.MediaReady() && (tone == "" || a.PreAnswer(ctx) != nil) {
-		if !r.settings.on("ignore_ring_ready") {
-			a.RingReady(ctx)
-		}
-		return
-	}
-	if tone == "" || strings.EqualFold(tone, "silence") {
-		return
-	}
-	if strings.HasPrefix(tone, "%(") {
-		tone = "tone_stream://" + tone + ";loops=-1"
-	}
-	if stop, err := a.PlayBehind(ctx, tone); err == nil {
-		r.stopBack = stop
-	} else {
-		a.Log(call.LogErr, "ringback %s: %v", tone, err)
-	}
-}
-
-// confirm asks an answered leg for the key of group_confirm_key; true when there
-// is nothing to ask or it was pressed.
-func (r *race) confirm(l *leg) bool {
-	key := r.confirmKey(l)
-	if key == "" {
-		return true
-	}
-	ask := confirmation{key: key, file: r.legSetting(l, "group_confirm_file"), failure: r.legSetting(l, "group_confirm_error_file"), wait: 5 * time.Second}
-	if ms, err := strconv.Atoi(r.legSetting(l, "group_confirm_read_timeout")); err == nil && ms > 0 {
-		ask.wait = time.Duration(min(ms, int(confirmLimit/time.Millisecond))) * time.Millisecond
-	}
-	switch l.confirm {
-	case unconfirmed:
-		l.confirm = confirming
-		r.extend(l)
-		wake := r.wake
-		l.c.Post(&call.Message{Run: func(ctx context.Context, c *call.Channel) {
-			l.confirmed <- ask.run(ctx, c)
-			wake()
-		}})
-		return false
-	case confirming:
-		select {
-		case ok := <-l.confirmed:
-			if !ok {
-				l.end(call.CauseNormalClearing)
-				return false
-			}
-			l.confirm = confirmed
-			l.c.Set("group_dial_status", "winner")
-			for _, name := range [...]string{"key", "file", "error_file", "cancel_timeout", "read_timeout"} {
-				l.c.Set("group_confirm_"+name, "") // a call that this leg makes is not to be confirmed
-			}
-			return true
-		default:
-			return false
-		}
-	}
-	return true
-}
-
-// confirmKey is the key that a callee confirms with, "exec", or "" for none.
-func (r *race) confirmKey(l *leg) string { return r.legSetting(l, "group_confirm_key") }
-
-// legSetting is a variable of the leg, else of all legs or the A leg.
-func (r *race) legSetting(l *leg, name string) string {
-	v := l.vars.Get(name)
-	if v == "" {
-		v = r.settings.get(name)
-	}
-	if strings.EqualFold(v, "undef") {
-		return ""
-	}
-	return v
-}
-
-// extend gives a leg that is asked to confirm the time of group_confirm_timeout
-// (seconds, 0 for no limit), or all the time with group_confirm_cancel_timeout.
-func (r *race) extend(l *leg) {
-	text := r.legSetting(l, "group_confirm_timeout")
-	n, err := strconv.ParseInt(text, 10, 32)
-	switch {
-	case err == nil && n > 0:
-		l.deadline, l.free = time.Now().Add(time.Duration(n)*time.Second), true
-	case err == nil && n == 0, text == "" && call.True(r.legSetting(l, "group_confirm_cancel_timeout")):
-		l.deadline, l.free = time.Time{}, true
-	default:
-		return
-	}
-	l.progress = time.Time{}
-}
-
-// confirmation is what a callee is asked for.
-type confirmation struct {
-	key, file, failure string
-	wait               time.Duration
-}
-
-// run asks until the key is pressed; false if it never was.
-func (q confirmation) run(ctx context.Context, c *call.Channel) bool {
-	if strings.EqualFold(q.key, "exec") {
-		app, args, _ := strings.Cut(q.file, " ")
-		c.Execute(ctx, app, args)
-		return c.Up()
-	}
-	for c.Ready() && ctx.Err() == nil {
-		digits, _ := c.ReadDigits(ctx, call.ReadOptions{Min: len(q.key), Max: len(q.key), File: q.file, Timeout: q.wait})
-		if digits == q.key {
-			return true
-		}
-		if q.failure != "" && c.Ready() {
-			if _, err := c.Play(ctx, q.failure, call.PlayOptions{}); err != nil {
-				c.Log(call.LogErr, "group_confirm_error_file %s: %v", q.failure, err)
-				q.failure = ""
-			}
-		}
-	}
-	return false
-}
-
-// bridgesEarly reports whether the A leg is to hear early media while the legs race.
-func (r *race) bridgesEarly() bool {
-	return r.opts.Originator != nil && r.settings.on("bridge_early_media")
-}
-
-// hear lets the A leg hear the early media of the first leg that has some.
-func (r *race) hear(ctx context.Context, c *call.Channel) {
-	a := r.opts.Originator
-	if r.early != nil || !c.MediaReady() {
-		return
-	}
-	if err := a.PreAnswer(ctx); err != nil {
-		return
-	}
-	r.stopBack()
-	r.ringing, r.early = true, c
-	if err := a.Hear(c); err != nil {
-		a.Log(call.LogErr, "Cannot join %s and %s: %v", a.Name(), c.Name(), err)
-	}
-}
-
-// unhear ends what hear began.
-func (r *race) unhear() {
-	if a := r.opts.Originator; a != nil && r.early != nil && a.Port().Peer() == r.early.Port() {
-		a.Port().Leave()
-	}
 }
 
 // substitute is a leg whose place another channel takes when it wins (endpoint
