@@ -121,12 +121,10 @@ func TestInbound_EarlyMedia_183WithSDP(t *testing.T) {
 func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	ok(t, in.Ring())
 	recv(t, out.Ringing())
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	out.Say(440, 0.5)
 	in.Say(880, 0.5)
 	for _, x := range []struct {
@@ -144,8 +142,7 @@ func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	ok(t, out.Hangup())
-	ok(t, in.WaitEnd())
+	leaves(t, out, in)
 	if bye := in.Bye(); bye == nil || header(bye, "Reason") != `Q.850;cause=16;text="NORMAL_CLEARING"` {
 		t.Errorf("BYE %v", bye)
 	}
@@ -154,8 +151,7 @@ func TestBridge_TwoPhones_HearEachOther(t *testing.T) {
 func TestBridge_BusyPhone_StatusGoesBack(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	ok(t, in.Reject(486, "Busy Here"))
 	recv(t, out.Done())
 	if status, _ := out.Status(); status != 486 {
@@ -180,8 +176,7 @@ func TestOutbound_ClosedPort_FailsAtOnce(t *testing.T) {
 func TestOutbound_CallerCancels_CalleeGetsCancel(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	ok(t, in.Ring())
 	recv(t, out.Ringing())
 	out.Cancel()
@@ -192,8 +187,7 @@ func TestOutbound_CallerCancels_CalleeGetsCancel(t *testing.T) {
 func TestBridge_CalleeAnswersAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	ok(t, in.Early())
 	recv(t, out.Ringing())
 	h.waitType(event.ChannelBridge)
@@ -202,25 +196,20 @@ func TestBridge_CalleeAnswersAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
 		t.Fatal("answered by early media")
 	default:
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	in.Say(880, 0.5)
 	ok(t, out.Hears(880, 0.3, 300*time.Millisecond))
-	ok(t, out.Hangup())
-	ok(t, in.WaitEnd())
+	leaves(t, out, in)
 }
 
 func TestBridge_CalleeAnswersRightAfterEarlyMedia_CallerIsAnswered(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b := h.phone("1000"), h.registered("1001")
 	for range 20 {
-		out := must[*phone.Call](t)(a.Dial("1001"))
-		in := must[*phone.Call](t)(b.Next())
+		out, in := dials(t, a, b, "1001")
 		ok(t, in.Early())
-		ok(t, in.Answer())
-		ok(t, out.WaitAnswer())
-		ok(t, out.Hangup())
-		ok(t, in.WaitEnd())
+		answers(t, in, out)
+		leaves(t, out, in)
 	}
 }
 

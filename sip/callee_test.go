@@ -114,6 +114,22 @@ func (c *callee) say(message string) {
 	}
 }
 
+// answers takes the call, with further headers, and waits until the caller is answered and
+// the ACK is here.
+func (c *callee) answers(out *phone.Call, headers ...string) {
+	c.t.Helper()
+	c.say(c.response(c.invite, 200, "a", description(4000), headers...))
+	ok(c.t, out.WaitAnswer())
+	c.next(wire.ACK)
+}
+
+// leftBy has the caller hang up and answers the BYE.
+func (c *callee) leftBy(out *phone.Call) {
+	c.t.Helper()
+	ok(c.t, out.Hangup())
+	c.say(c.response(c.next(wire.BYE), 200, "a", ""))
+}
+
 func without(message, header string) string {
 	var lines []string
 	for line := range strings.SplitSeq(message, "\r\n") {
@@ -138,15 +154,11 @@ func TestOutbound_ResponseWithoutTo_IsPassedOver(t *testing.T) {
 	}
 	far.say(far.response(far.invite, 180, "a", ""))
 	recv(t, out.Ringing())
-	far.say(far.response(far.invite, 200, "a", description(4000)))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out)
 	far.say(without(far.response(far.invite, 200, "a", description(4000)), "To"))
 	far.say(far.response(far.invite, 200, "a", description(4000)))
 	far.next(wire.ACK)
-	ok(t, out.Hangup())
-	bye := far.next(wire.BYE)
-	far.say(far.response(bye, 200, "a", ""))
+	far.leftBy(out)
 	h.nothingLeft()
 }
 
@@ -187,9 +199,7 @@ func TestOutbound_CancelledAndNoFinalResponse_Forgotten(t *testing.T) {
 func TestReinvite_NoFinalResponse_CallEndsAndIsForgotten(t *testing.T) {
 	h := newHouse(t, houseOptions{params: impatient})
 	out, far := h.callee(h.phone("1000"))
-	far.say(far.response(far.invite, 200, "a", description(4000)))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out)
 	ch := h.outbound()
 	held := make(chan error, 1)
 	go func() {
@@ -223,9 +233,7 @@ func (h *house) outbound() *call.Channel {
 func TestReinvite_OfOurs_KeepsTheRefresher(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	out, far := h.callee(h.phone("1000"))
-	far.say(far.response(far.invite, 200, "a", description(4000), "Session-Expires", "120;refresher=uas"))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out, "Session-Expires", "120;refresher=uas")
 	ch := h.outbound()
 	l := ch.Leg().(*leg)
 	for _, step := range []struct {
@@ -259,8 +267,7 @@ func TestReinvite_OfOurs_KeepsTheRefresher(t *testing.T) {
 			t.Errorf("after %q: %d s, ours %v, runs %v", step.answer, expires, refresher, runs)
 		}
 	}
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.leftBy(out)
 }
 
 // An offer that comes while another one has no answer is refused (RFC 3311 §5.2).
@@ -269,9 +276,7 @@ func TestUpdate_OfferWhileAnotherIsOpen_Refused(t *testing.T) {
 	out, far := h.callee(h.phone("1000"))
 	far.say(far.response(far.invite, 180, "a", ""))
 	recv(t, out.Ringing())
-	far.say(far.response(far.invite, 200, "a", description(4000)))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out)
 	if got := far.ask(wire.UPDATE, 11, "a", description(4002)); got.StatusCode != 200 {
 		t.Errorf("%d %s, want 200", got.StatusCode, got.Reason)
 	}
@@ -287,6 +292,5 @@ func TestUpdate_OfferWhileAnotherIsOpen_Refused(t *testing.T) {
 	if got := ch.Get("remote_media_port"); got != "4006" {
 		t.Errorf("sound goes to port %s, want 4006", got)
 	}
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.leftBy(out)
 }

@@ -18,10 +18,8 @@ import (
 func (h *house) pair() (out, in *phone.Call) {
 	h.t.Helper()
 	a, b := h.phone("1000"), h.registered("1001")
-	out = must[*phone.Call](h.t)(a.Dial("1001"))
-	in = must[*phone.Call](h.t)(b.Next())
-	ok(h.t, in.Answer())
-	ok(h.t, out.WaitAnswer())
+	out, in = dials(h.t, a, b, "1001")
+	answers(h.t, in, out)
 	h.waitType(event.ChannelBridge)
 	return out, in
 }
@@ -327,8 +325,7 @@ func TestRefer_BlindConfirmed_EndsWhenTheThirdAnswers(t *testing.T) {
 		fragment(t, referrer, "SIP/2.0 200 OK", over)
 		ok(t, referrer.WaitEnd())
 		hear(t, stays, third)
-		ok(t, stays.Hangup())
-		ok(t, third.WaitEnd())
+		leaves(t, stays, third)
 		h.nothingLeft()
 	}
 }
@@ -343,8 +340,7 @@ func TestRefer_BlindConfirmed_RefusedComesBack(t *testing.T) {
 			return e.Type == event.ChannelBridge && e.Get("variable_current_application") == "intercept"
 		})
 		hear(t, referrer, stays)
-		ok(t, referrer.Hangup())
-		ok(t, stays.WaitEnd())
+		leaves(t, referrer, stays)
 		h.nothingLeft()
 	}
 }
@@ -392,8 +388,7 @@ func TestRefer_BlindConfirmed_ByAcknowledgement(t *testing.T) {
 			ok(t, stays.Hangup())
 		} else {
 			hear(t, referrer, stays)
-			ok(t, stays.Hangup())
-			ok(t, referrer.WaitEnd())
+			leaves(t, stays, referrer)
 		}
 		h.nothingLeft()
 	}
@@ -435,14 +430,10 @@ func TestRefer_SingleLeg_403Fragment(t *testing.T) {
 func TestRefer_Attended_PartnersAreJoined(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	a, b, c := h.registered("1000"), h.registered("1001"), h.registered("1002", func(o *phone.Options) { o.Password = "hashed" })
-	first := must[*phone.Call](t)(a.Dial("1001"))
-	firstB := must[*phone.Call](t)(b.Next())
-	ok(t, firstB.Answer())
-	ok(t, first.WaitAnswer())
-	second := must[*phone.Call](t)(b.Dial("1002"))
-	secondC := must[*phone.Call](t)(c.Next())
-	ok(t, secondC.Answer())
-	ok(t, second.WaitAnswer())
+	first, firstB := dials(t, a, b, "1001")
+	answers(t, firstB, first)
+	second, secondC := dials(t, b, c, "1002")
+	answers(t, secondC, second)
 	h.wait("two bridges", func() func(*event.Event) bool {
 		n := 0
 		return func(e *event.Event) bool {
@@ -460,8 +451,7 @@ func TestRefer_Attended_PartnersAreJoined(t *testing.T) {
 	ok(t, second.WaitEnd())
 	first.Say(440, 0.5)
 	ok(t, secondC.Hears(440, 0.3, 300*time.Millisecond))
-	ok(t, first.Hangup())
-	ok(t, secondC.WaitEnd())
+	leaves(t, first, secondC)
 }
 
 func TestOutbound_InviteHeaders_AsFreeSWITCH(t *testing.T) {
@@ -539,12 +529,9 @@ func TestTCP_CallAndRegister(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	tcp := func(o *phone.Options) { o.Transport = "tcp" }
 	a, b := h.phone("1000", tcp), h.registered("1001", tcp)
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
-	ok(t, in.Hangup())
-	ok(t, out.WaitEnd())
+	out, in := dials(t, a, b, "1001")
+	answers(t, in, out)
+	leaves(t, in, out)
 }
 
 func TestReplaces_NewCallTakesThePlace(t *testing.T) {

@@ -339,6 +339,27 @@ func recv[T any](t testing.TB, ch <-chan T) T {
 	}
 }
 
+// dials has phone a call a number and returns its call, and the one that phone b gets.
+func dials(t testing.TB, a, b *phone.Phone, number string) (out, in *phone.Call) {
+	t.Helper()
+	out = must[*phone.Call](t)(a.Dial(number))
+	return out, must[*phone.Call](t)(b.Next())
+}
+
+// answers has a phone answer and waits until its caller is answered.
+func answers(t testing.TB, in, out *phone.Call) {
+	t.Helper()
+	ok(t, in.Answer())
+	ok(t, out.WaitAnswer())
+}
+
+// leaves hangs a call up and waits until the other's has ended.
+func leaves(t testing.TB, who, other *phone.Call) {
+	t.Helper()
+	ok(t, who.Hangup())
+	ok(t, other.WaitEnd())
+}
+
 func newBenchHouse(b *testing.B) *house {
 	return newHouse(b, houseOptions{quiet: true, limits: Limits{Requests: 1e9, Burst: 1e9}})
 }

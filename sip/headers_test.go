@@ -19,8 +19,7 @@ func TestCustomHeaders_GoToTheOtherLeg_AndItsAnswersBack(t *testing.T) {
 			{"P-Asserted-Identity", "<sip:secret@a.example>"}, {"X-FS-Support", "update_display"}}
 	})
 	b := h.registered("1001", func(o *phone.Options) { o.Replies = [][2]string{{"X-Room", "12"}} })
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	for name, want := range map[string]string{"X-Order": "77", "User-to-User": "00abcd;encoding=hex", "Diversion": "<sip:5@a.example>",
 		"Identity": "eyJhbGciOiJFUzI1NiJ9..sig;info=<https://c.example/a>"} {
 		if got := header(in.Invite(), name); got != want {
@@ -34,8 +33,7 @@ func TestCustomHeaders_GoToTheOtherLeg_AndItsAnswersBack(t *testing.T) {
 		t.Errorf("%d headers X-FS-Support", n)
 	}
 	ok(t, in.Ring())
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	if got := header(out.Final(), "X-Room"); got != "12" {
 		t.Errorf("the caller was answered with X-Room %q", got)
 	}
@@ -56,10 +54,8 @@ func TestCustomHeaders_NotCopied_WhereTheCallSaysSo(t *testing.T) {
 	h := newHouse(t, houseOptions{plan: `<extension name="silent"><condition field="destination_number" expression="^88(1001)$"><action application="set" data="hangup_after_bridge=true"/><action application="export" data="sip_copy_custom_headers=false"/><action application="bridge" data="user/$1@test.local"/></condition></extension>`})
 	a := h.phone("1000", func(o *phone.Options) { o.Headers = [][2]string{{"X-Order", "77"}} })
 	b := h.registered("1001", func(o *phone.Options) { o.Replies = [][2]string{{"X-Room", "12"}} })
-	out := must[*phone.Call](t)(a.Dial("881001"))
-	in := must[*phone.Call](t)(b.Next())
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	out, in := dials(t, a, b, "881001")
+	answers(t, in, out)
 	if got := header(in.Invite(), "X-Order") + header(out.Final(), "X-Room"); got != "" {
 		t.Errorf("%q went over", got)
 	}
@@ -78,15 +74,13 @@ func TestMultipart_SDPAmongOtherParts(t *testing.T) {
 	h := newHouse(t, houseOptions{})
 	wrap := func(o *phone.Options) { o.Wrap = wrapped }
 	a, b := h.phone("1000", wrap), h.registered("1001", wrap)
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	kind, body := header(in.Invite(), "Content-Type"), string(in.Invite().Body())
 	if !strings.HasPrefix(kind, "multipart/mixed; boundary=") || !strings.Contains(body, "Content-Type: application/pidf+xml\r\n") ||
 		!strings.Contains(body, location) || strings.Count(body, "Content-Type: application/sdp\r\n") != 1 {
 		t.Errorf("%s\n%s", kind, body)
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	e := h.waitType(event.ChannelAnswer)
 	if got := e.Get("variable_sip_multipart"); got != "application/pidf+xml:"+location {
 		t.Errorf("sip_multipart %q", got)
@@ -121,16 +115,14 @@ func TestInviteTelParams_AndContactUser_GoOut(t *testing.T) {
 	h := newHouse(t, houseOptions{params: `<param name="contact-user" value="ourbox"/>`,
 		plan: `<extension name="out"><condition field="destination_number" expression="^9(1001)$"><action application="bridge" data="{sip_invite_tel_params=npdi;rn=+4940}user/$1@test.local"/></condition></extension>`})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("91001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "91001")
 	if got := in.Invite().Recipient.User; got != "1001;npdi;rn=+4940" {
 		t.Errorf("the Request-URI's user is %q", got)
 	}
 	if got := in.Invite().Contact().Address.User; got != "ourbox" {
 		t.Errorf("the Contact's user is %q", got)
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	ok(t, out.Hangup())
 }
 
@@ -138,8 +130,7 @@ func TestRedirect_TheCallerHasItsVariables(t *testing.T) {
 	h := newHouse(t, houseOptions{params: `<param name="manual-redirect" value="true"/>`,
 		plan: `</context><context name="redirected"><extension name="all"><condition><action application="answer"/><action application="park"/></condition></extension>`})
 	a, b := h.phone("1000"), h.registered("1001")
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	own := "sip:1001@" + b.Addr().String() // its own Contact comes first
 	ok(t, in.Reject(302, "Moved", [2]string{"Contact", "<sip:55@h.example;a=1>"}, [2]string{"Contact", "<sip:66@i.example>"}, [2]string{"Contact", "<sip:{x=1}7@i.example>"}))
 	ok(t, out.WaitAnswer())
@@ -162,8 +153,7 @@ func TestOriginatorCodec_WhatTheCallerOffersComesFirst(t *testing.T) {
 		h := newHouse(t, houseOptions{})
 		h.sw.Globals.Set("media_mix_inbound_outbound_codecs", value)
 		a, b := h.phone("1000", func(o *phone.Options) { o.Codecs = []string{"PCMA"} }), h.registered("1001")
-		out := must[*phone.Call](t)(a.Dial("1001"))
-		in := must[*phone.Call](t)(b.Next())
+		out, in := dials(t, a, b, "1001")
 		_, rest, _ := strings.Cut(string(in.Invite().Body()), "RTP/AVP ")
 		line, _, _ := strings.Cut(rest, "\r\n")
 		if !strings.HasPrefix(line, want+" ") && line != want {
@@ -179,10 +169,8 @@ func TestInheritCodec_CallerGetsWhatTheCalleeTook(t *testing.T) {
 		h := newHouse(t, houseOptions{plan: `<extension name="inherit"><condition field="destination_number" expression="^9(1001)$"><action application="set" data="inherit_codec=` + value + `"/><action application="bridge" data="user/$1@test.local"/></condition></extension>`})
 		a := h.phone("1000", func(o *phone.Options) { o.Codecs = []string{"PCMU", "PCMA"} })
 		b := h.registered("1001", func(o *phone.Options) { o.Codecs = []string{"PCMA"} })
-		out := must[*phone.Call](t)(a.Dial("91001"))
-		in := must[*phone.Call](t)(b.Next())
-		ok(t, in.Answer())
-		ok(t, out.WaitAnswer())
+		out, in := dials(t, a, b, "91001")
+		answers(t, in, out)
 		if got := out.Sound.Format().Codec.Name; got != want {
 			t.Errorf("inherit_codec=%s: the caller speaks %s, want %s", value, got, want)
 		}
@@ -229,13 +217,11 @@ func TestOriginatorCodec_AnotherPacketTime(t *testing.T) {
 		}
 	})
 	b := h.registered("1001", func(o *phone.Options) { o.Codecs = []string{"PCMU"} })
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	if body := string(in.Invite().Body()); !strings.Contains(body, "RTP/AVP 8 9 0 ") || !strings.Contains(body, "a=ptime:30\r\n") {
 		t.Errorf("offered\n%s", body)
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	in.Say(700, 0.5)
 	if heard := must[phone.Heard](t)(out.Listen(700, 300*time.Millisecond)); heard.Level < 0.3 {
 		t.Errorf("heard at %.2f", heard.Level)

@@ -37,10 +37,8 @@ func TestAuthAllPackets_RequestsInTheCallAreChallenged(t *testing.T) {
 func TestAuthAllPackets_CallsWithoutPassword_AreNot(t *testing.T) {
 	h := newHouse(t, houseOptions{params: `<param name="auth-all-packets" value="true"/>`})
 	out, in := h.ringingPair(func(o *phone.Options) { o.Proves = true })
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
-	ok(t, in.Hangup())
-	ok(t, out.WaitEnd())
+	answers(t, in, out)
+	leaves(t, in, out)
 }
 
 func TestAssertedIdentity_AsTheProfileWants(t *testing.T) {

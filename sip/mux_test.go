@@ -55,8 +55,7 @@ func TestRTCPMux_OfferedWhereTheCallWantsIt(t *testing.T) {
 		if !strings.Contains(string(in.Invite().Body()), "a=rtcp-mux\r\n") {
 			t.Errorf("offered\n%s", in.Invite().Body())
 		}
-		ok(t, in.Answer())
-		ok(t, out.WaitAnswer())
+		answers(t, in, out)
 		for _, ch := range h.sw.Channels() {
 			l := ch.Leg().(*leg)
 			l.mu.Lock()

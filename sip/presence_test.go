@@ -103,11 +103,9 @@ func TestSubscribe_Dialog_TellsOfEachChange(t *testing.T) {
 	if header(n, "Event") != "dialog;id=7" || contentType(n) != "application/dialog-info+xml" {
 		t.Errorf("%s", n)
 	}
-	out := must[*phone.Call](t)(a.Dial("1001"))
-	in := must[*phone.Call](t)(b.Next())
+	out, in := dials(t, a, b, "1001")
 	w.told(`direction="recipient"`, "<state>early</state>", `<identity display="1000">sip:1000@test.local</identity>`, `sip:**1001@test.local`)
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	w.told("<state>confirmed</state>", `pvalue="yes"`)
 	ok(t, in.Hold(true))
 	w.told("<state>early</state>", `pvalue="no"`)
@@ -156,8 +154,7 @@ func TestSubscribe_Presence_FollowsRegistrationAndCalls(t *testing.T) {
 	out := must[*phone.Call](t)(h.phone("1000").Dial("1001"))
 	in := must[*phone.Call](t)(b.Next())
 	w.told("<rpid:on-the-phone/>", "Ring 1000")
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	w.told("<rpid:on-the-phone/>", "Talk 1000")
 	ok(t, out.Hangup())
 	w.told("Available", "!on-the-phone")

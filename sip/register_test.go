@@ -137,11 +137,9 @@ func TestRegister_BehindNAT_PathToTheSource(t *testing.T) {
 	if got := in.Invite().Recipient.String(); got != "sip:1000@192.168.7.7:5060" {
 		t.Errorf("Request-URI %s", got)
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	h.waitType(event.ChannelBridge)
-	ok(t, out.Hangup())
-	ok(t, in.WaitEnd())
+	leaves(t, out, in)
 }
 
 func TestDigest_StaleNonceAndReplay_Challenged(t *testing.T) {

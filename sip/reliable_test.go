@@ -374,8 +374,7 @@ func TestReliable_Outbound_PracksInOrder(t *testing.T) {
 	ok(t, out.WaitAnswer())
 	in.Say(880, 0.5)
 	ok(t, out.Hears(880, 0.3, 500*time.Millisecond))
-	ok(t, out.Hangup())
-	ok(t, in.WaitEnd())
+	leaves(t, out, in)
 	h.nothingLeft()
 }
 
@@ -390,8 +389,7 @@ func TestReliable_Outbound_LostPrackComesAgain(t *testing.T) {
 	}
 	ok(t, in.AnswerPlain())
 	ok(t, out.WaitAnswer())
-	ok(t, in.Hangup())
-	ok(t, out.WaitEnd())
+	leaves(t, in, out)
 	h.nothingLeft()
 }
 
@@ -431,8 +429,7 @@ func TestReliable_BothLegs_CallersPrackAndCalleesEach(t *testing.T) {
 	ok(t, out.WaitAnswer())
 	out.Say(440, 0.5)
 	ok(t, in.Hears(440, 0.3, 500*time.Millisecond))
-	ok(t, out.Hangup())
-	ok(t, in.WaitEnd())
+	leaves(t, out, in)
 	h.nothingLeft()
 }
 
@@ -529,8 +526,7 @@ func TestTimerT1X64_RingingCallee_IsWaitedFor(t *testing.T) {
 		t.Fatal("the call was given up")
 	case <-time.After(3300 * time.Millisecond):
 	}
-	ok(t, in.Answer())
-	ok(t, out.WaitAnswer())
+	answers(t, in, out)
 	ok(t, out.Hangup())
 }
 
@@ -553,8 +549,7 @@ func TestReliable_Outbound_ForkThatAnswersIsHeard(t *testing.T) {
 	if got := h.outbound().Get("remote_media_port"); got != "4000" {
 		t.Errorf("sound goes to port %s, want 4000", got)
 	}
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.leftBy(out)
 	h.nothingLeft()
 }
 

@@ -65,22 +65,19 @@ func TestSRTP_BridgeToAPlainAndToASecurePhone(t *testing.T) {
 <extension name="sec"><condition field="destination_number" expression="^sec(\d+)$">
 <action application="bridge" data="{rtp_secure_media=mandatory:AES_CM_128_HMAC_SHA1_80}user/$1@test.local"/></condition></extension>`})
 		a, b := h.cryptoPhone("1000", "AEAD_AES_128_GCM", false), h.cryptoPhone("1001", suite, false)
-		out := must[*phone.Call](t)(a.Dial(to))
-		in := must[*phone.Call](t)(b.Next())
+		out, in := dials(t, a, b, to)
 		if offer := string(in.Invite().Body()); strings.Contains(offer, "SAVP") != (suite != "") {
 			t.Errorf("%s is offered %s", to, offer)
 		}
 		if got := header(in.Invite(), "X-Told"); suite != "" && got != "yes" {
 			t.Errorf("the dialplan was not told of the keys: %q", got)
 		}
-		ok(t, in.Answer())
-		ok(t, out.WaitAnswer())
+		answers(t, in, out)
 		out.Say(440, 0.3)
 		in.Say(700, 0.3)
 		hears(t, to, out, 700)
 		hears(t, to, in, 440)
-		ok(t, out.Hangup())
-		ok(t, in.WaitEnd())
+		leaves(t, out, in)
 	}
 }
 

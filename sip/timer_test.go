@@ -103,9 +103,7 @@ func TestSessionTimer_422_InviteIsSentAgain(t *testing.T) {
 	if first.CSeq().SeqNo+2 != far.invite.CSeq().SeqNo {
 		t.Errorf("from %d to %d", first.CSeq().SeqNo, far.invite.CSeq().SeqNo)
 	}
-	far.say(far.response(far.invite, 200, "a", description(4000), "Session-Expires", "300;refresher=uac", "Require", "timer"))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out, "Session-Expires", "300;refresher=uac", "Require", "timer")
 
 	// It is refreshed with what was agreed, and with more where they want that.
 	ch := h.outbound()
@@ -126,8 +124,7 @@ func TestSessionTimer_422_InviteIsSentAgain(t *testing.T) {
 	if expires != 400 || !refresher {
 		t.Errorf("%d s, ours %v", expires, refresher)
 	}
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.leftBy(out)
 	h.nothingLeft()
 }
 
@@ -135,9 +132,7 @@ func TestSessionTimer_422_InviteIsSentAgain(t *testing.T) {
 func TestSessionTimer_422_ToUpdate(t *testing.T) {
 	h := newHouse(t, houseOptions{params: timed + `<param name="update-refresher" value="true"/>`})
 	out, far := h.callee(h.phone("1000"))
-	far.say(far.response(far.invite, 200, "a", description(4000), "Session-Expires", "120;refresher=uac"))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
+	far.answers(out, "Session-Expires", "120;refresher=uac")
 	l := h.outbound().Leg().(*leg)
 	h.sw.Go(func() { l.refresh(l.channel()) })
 	update := far.next(wire.UPDATE)
@@ -147,8 +142,7 @@ func TestSessionTimer_422_ToUpdate(t *testing.T) {
 	wants(t, again, "150;refresher=uac", "150")
 	far.say(far.response(again, 200, "a", description(4000), "Session-Expires", "150;refresher=uac"))
 	far.next(wire.ACK)
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.leftBy(out)
 	h.nothingLeft()
 }
 
@@ -202,10 +196,7 @@ func TestSessionTimer_422_BetweenChallenges(t *testing.T) {
 			far.invite = far.next(wire.INVITE)
 		}
 	}
-	far.say(far.response(far.invite, 200, "a", description(4000), "Session-Expires", "200;refresher=uac"))
-	ok(t, out.WaitAnswer())
-	far.next(wire.ACK)
-	ok(t, out.Hangup())
-	far.say(far.response(far.next(wire.BYE), 200, "a", ""))
+	far.answers(out, "Session-Expires", "200;refresher=uac")
+	far.leftBy(out)
 	h.nothingLeft()
 }
