@@ -228,3 +228,25 @@ func TestOriginatorCodec_AnotherPacketTime(t *testing.T) {
 	}
 	ok(t, out.Hangup())
 }
+
+// The caller knows how the last INVITE was refused, until the next one is not.
+func TestFailureStatus_IsTheCallersToo(t *testing.T) {
+	h := newHouse(t, houseOptions{plan: `<extension name="twice"><condition field="destination_number" expression="^twice$">
+<action application="set" data="continue_on_fail=true"/><action application="set" data="hangup_after_bridge=true"/>
+<action application="bridge" data="user/1001@test.local"/><action application="set" data="said=${sip_invite_failure_status} ${sip_invite_failure_phrase}"/>
+<action application="bridge" data="user/1002@test.local"/></condition></extension>`})
+	b, c := h.registered("1001"), h.registered("1002", func(o *phone.Options) { o.Password = "hashed" })
+	out, refuses := dials(t, h.phone("1000"), b, "twice")
+	ok(t, refuses.Reject(603, "Not Now"))
+	in := must[*phone.Call](t)(c.Next())
+	answers(t, in, out)
+	for _, ch := range h.sw.Channels() {
+		if !ch.Outbound() {
+			if got := ch.Get("said") + "|" + ch.Get(failureStatus) + "|" + ch.Get(failurePhrase); got != "603 Not Now||" {
+				t.Errorf("the caller has %q", got)
+			}
+		}
+	}
+	leaves(t, out, in)
+	h.nothingLeft()
+}
