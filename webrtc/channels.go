@@ -163,8 +163,8 @@ func (s *Server) unlisten(k *socket, name string) {
 // channel's main name.
 func (s *Server) publishTo(name string, e object) { s.publishIf(name, e, nil) }
 
-// relay is publishTo for what a page says: who is behind with reading misses it, since
-// others must not cost him his socket.
+// relay is publishTo for what a page says, and for events of the switch: who is behind
+// with reading misses it, since others must not cost him his socket.
 func (s *Server) relay(name string, e object) {
 	s.publishIf(name, e, func(k *socket) bool { return !k.out.behind() })
 }

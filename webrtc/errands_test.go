@@ -187,6 +187,7 @@ func TestSocket_OthersCannotMakeItOverflow(t *testing.T) {
 	b.s.sockets[victim], b.s.sessions["s2"] = struct{}{}, victim
 	b.s.mu.Unlock()
 	b.s.listenTo(victim, "demo")
+	b.s.listenTo(victim, "FSevent.message")
 	b.dials(talker, "c", "park")
 	until(t, "the call to rest", func() bool {
 		b.mu.Lock()
@@ -210,6 +211,7 @@ func TestSocket_OthersCannotMakeItOverflow(t *testing.T) {
 			talker.result("verto.broadcast", fields{"eventChannel": "conference-chat.3000@test", "data": fields{"action": "send", "message": long}})
 		},
 		"presence":    func() { b.s.replayPresence("presence") },
+		"events":      func() { b.s.coreEvent(e) },
 		"messages":    func() { _ = b.s.Deliver(t.Context(), e) },
 		"of the call": func() { _ = (&leg{server: b.s, uuid: "m", uid: "1002@test", socket: victim}).Message(t.Context(), e) },
 	} {

@@ -83,7 +83,8 @@ func (s *Server) replayPresence(name string) {
 	}
 }
 
-// coreEvent gives an event of the switch to those who subscribed to it.
+// coreEvent gives an event of the switch to those who subscribed to it; a page that is
+// behind with reading misses it.
 func (s *Server) coreEvent(e *event.Event) {
 	name := string(e.Type)
 	if e.Subclass != "" {
@@ -107,5 +108,5 @@ func (s *Server) coreEvent(e *event.Event) {
 	if e.HasBody {
 		data = data.with("Content-Length", strconv.Itoa(len(e.Body))).with("_body", e.Body)
 	}
-	s.publishTo(name, object{{"eventChannel", name}, {"data", data}})
+	s.relay(name, object{{"eventChannel", name}, {"data", data}})
 }
