@@ -3,6 +3,7 @@ package sip
 import (
 	"net"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	wire "github.com/emiago/sipgo/sip"
 
 	"github.com/switchlet/switchlet/call"
+	"github.com/switchlet/switchlet/call/event"
 	"github.com/switchlet/switchlet/test/phone"
 )
 
@@ -226,6 +228,30 @@ func (h *house) outbound() *call.Channel {
 	}
 	h.t.Fatal("nobody was called")
 	return nil
+}
+
+// A far end that answers at once is heard when the call's own beginning was told of.
+func TestDial_AnsweredAtOnce_EventsKeepTheirOrder(t *testing.T) {
+	h := newHouse(t, houseOptions{})
+	h.stack.beginLimit = patience
+	conn := must[*net.UDPConn](t)(net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)}))
+	defer conn.Close()
+	far := &callee{t: t, conn: conn, seen: map[string]bool{}}
+	ch := must[*call.Channel](t)(h.stack.Endpoint().Dial(t.Context(), h.sw, &call.DialRequest{Vars: call.NewVars(), Data: "internal/far@" + conn.LocalAddr().String()}))
+	ch.AfterInit(func() {
+		far.say(far.response(far.next(wire.INVITE), 180, "a", ""))
+		// As if the goroutine had to wait for a processor.
+		for limit := time.Now().Add(100 * time.Millisecond); !ch.Ringing() && time.Now().Before(limit); time.Sleep(time.Millisecond) {
+		}
+	})
+	ch.Start()
+	h.waitType(event.ChannelProgress)
+	ch.Hangup(call.CauseNormalClearing)
+	want := []string{"CREATE", "ORIGINATE", "STATE CS_ROUTING", "STATE CS_CONSUME_MEDIA", "PROGRESS"}
+	got := slices.DeleteFunc(strings.Split(h.order(ch.UUID()), "\n"), func(s string) bool { return !slices.Contains(want, s) })
+	if !slices.Equal(got, want) {
+		t.Errorf("order %v, want %v", got, want)
+	}
 }
 
 // A re-INVITE of ours is a refresh, too (RFC 4028 §7.4): who refreshes stays the same, and

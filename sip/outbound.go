@@ -272,8 +272,31 @@ func (l *leg) domainOf() string {
 	return l.profile.host(l.peerAddr())
 }
 
+// begun waits until the channel's events say that there is a call (call.Channel.Settled):
+// a far end close by can answer before that. It waits no longer than limit, since the
+// channel's hunt for an extension may take as long as it likes.
+func begun(ch *call.Channel, limit time.Duration) {
+	if ch.Settled() {
+		return
+	}
+	changed := make(chan struct{}, 1)
+	defer ch.Notify(changed)()
+	over := time.NewTimer(limit)
+	defer over.Stop()
+	for !ch.Settled() {
+		select {
+		case <-changed:
+		case <-over.C:
+			return
+		case <-ch.Context().Done():
+			return
+		}
+	}
+}
+
 // outcome follows a response to our INVITE, or its failure.
 func (l *leg) outcome(ch *call.Channel, req *wire.Request, res *wire.Response, err error) {
+	begun(ch, l.profile.stack.beginLimit)
 	if res == nil {
 		l.lost(ch, err)
 		return

@@ -73,6 +73,9 @@ type Stack struct {
 	deaf      func()
 	proxied   sync.Map // by netip.AddrPort: connections that a proxy made for others
 
+	// What a far end says waits so long for the call that it is about to begin.
+	beginLimit time.Duration
+
 	ctx    context.Context
 	cancel context.CancelFunc
 	trace  atomic.Bool // sofia global siptrace
@@ -84,6 +87,9 @@ type Stack struct {
 	legs   map[string]*leg // by Call-ID and local tag
 }
 
+// defaultBeginLimit is the time after which a far end repeats its answer (T1 of RFC 3261).
+const defaultBeginLimit = 500 * time.Millisecond
+
 // New makes a Stack that does nothing until Start.
 func New(o Options) *Stack {
 	library()
@@ -93,7 +99,7 @@ func New(o Options) *Stack {
 		requests: newBuckets(o.Limits.Requests, o.Limits.Burst, o.Limits.Sources),
 		failures: newBuckets(o.Limits.Failures, o.Limits.FailureBurst, o.Limits.Sources), hints: newBuckets(1, 1, o.Limits.Sources),
 		dialogs: &tally{},
-		legs:    make(map[string]*leg),
+		legs:    make(map[string]*leg), beginLimit: defaultBeginLimit,
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.watchers = newWatchers(s)
