@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/switchlet/switchlet/esl"
 	"github.com/switchlet/switchlet/test/box"
+	"github.com/switchlet/switchlet/test/ports"
 )
 
 // patience is the longest that a test waits for one thing.
@@ -89,22 +91,53 @@ func program(t *testing.T, name, debian string) string {
 	return path
 }
 
-// opened says whether a program has opened a port, UDP or TCP. To try would be to take
-// it away for a moment.
+// opened says whether a program has opened a port: UDP, or TCP to listen, since what
+// closed connections of others leave behind stands in the table, too. To try would be to
+// take it away for a moment.
 func opened(t *testing.T, port int) bool {
 	t.Helper()
-	for _, table := range []string{"/proc/net/udp", "/proc/net/tcp"} {
+	const listens = "0A"
+	for table, state := range map[string]string{"/proc/net/udp": "", "/proc/net/tcp": listens} {
 		text, err := os.ReadFile(table)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, line := range strings.Split(string(text), "\n") {
-			if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) {
+			f := strings.Fields(line)
+			if len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && (state == "" || f[3] == state) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+func TestOpened_NotByAConnectionThatIsOver(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := ports.Free(t)
+	c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}).Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if opened(t, port) {
+		t.Error("a connection's own port passes for an open one")
+	}
+	if !opened(t, l.Addr().(*net.TCPAddr).Port) {
+		t.Error("a listener is not found")
+	}
+	u, err := net.ListenPacket("udp4", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	if !opened(t, port) {
+		t.Error("a socket of UDP is not found")
+	}
 }
 
 // watch reads every event of a box in the order in which they come.
