@@ -70,6 +70,22 @@ func wantsSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket") && r.Method == http.MethodGet
 }
 
+// admit counts a connection of somebody who has not logged in, until guard.leave; false:
+// there are too many, which was answered.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request) (from netip.AddrPort, ok bool) {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		http.Error(w, "no address", http.StatusBadRequest)
+		return from, false
+	}
+	from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
+	if !s.guard.enter(from.Addr()) {
+		http.Error(w, "Too many connections", http.StatusServiceUnavailable)
+		return from, false
+	}
+	return from, true
+}
+
 // upgrade turns a request into a socket of the profile and serves it.
 func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
 	if !wantsSocket(r) {
@@ -82,17 +98,12 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
 		http.Error(w, "Origin not allowed", http.StatusForbidden)
 		return
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		http.Error(w, "no address", http.StatusBadRequest)
+	from, ok := s.admit(w, r)
+	if !ok {
 		return
 	}
-	ip := from.Addr().Unmap()
-	if !s.guard.enter(ip) {
-		http.Error(w, "Too many connections", http.StatusServiceUnavailable)
-		return
-	}
-	k := &socket{server: s, profile: p, secure: r.TLS != nil, remote: netip.AddrPortFrom(ip, from.Port()).String(), ip: ip,
+	ip := from.Addr()
+	k := &socket{server: s, profile: p, secure: r.TLS != nil, remote: from.String(), ip: ip,
 		proxied: forwarded(r), since: time.Now(), out: outbox{wake: make(chan struct{}, 1)}, stranger: true,
 		subs: map[string]int64{}, sanction: map[string]bool{}}
 	options := &websocket.AcceptOptions{InsecureSkipVerify: true, CompressionMode: websocket.CompressionDisabled,
@@ -102,10 +113,12 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, p *profile) {
 		first, _, _ := strings.Cut(list, ",")
 		options.Subprotocols = []string{strings.TrimSpace(first)}
 	}
-	if k.conn, err = websocket.Accept(w, r, options); err != nil {
+	conn, err := websocket.Accept(w, r, options)
+	if err != nil {
 		s.guard.leave(ip)
 		return
 	}
+	k.conn = conn
 	k.hear()
 	k.ctx, k.cancel = context.WithCancel(s.ctx)
 	if !s.attach(k) {

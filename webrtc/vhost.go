@@ -104,16 +104,11 @@ func (v *vhost) open(url string) (*os.File, os.FileInfo, error) {
 
 // serveFile answers a request of the profile's port that wants no socket.
 func (s *Server) serveFile(w http.ResponseWriter, r *http.Request, p *profile) {
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		http.Error(w, "no address", http.StatusBadRequest)
+	from, ok := s.admit(w, r)
+	if !ok {
 		return
 	}
-	ip := from.Addr().Unmap()
-	if !s.guard.enter(ip) {
-		http.Error(w, "Too many connections", http.StatusServiceUnavailable)
-		return
-	}
+	ip := from.Addr()
 	defer s.guard.leave(ip)
 	if !s.begin() {
 		http.Error(w, "Closing", http.StatusServiceUnavailable)
